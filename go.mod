@@ -1,0 +1,3 @@
+module github.com/gofs/gofs
+
+go 1.26

@@ -1,0 +1,89 @@
+package xlator
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Options are the options of one volfile stanza.
+type Options map[string]string
+
+// Str returns option key, or def if it is not set.
+func (o Options) Str(key, def string) string {
+	if v, ok := o[key]; ok {
+		return v
+	}
+	return def
+}
+
+// Bool reads GlusterFS's booleans: on/off, yes/no, true/false, enable/disable, 1/0.
+func (o Options) Bool(key string, def bool) (bool, error) {
+	v, ok := o[key]
+	if !ok {
+		return def, nil
+	}
+	b, ok := ParseBool(v)
+	if !ok {
+		return def, fmt.Errorf("option %s: %q is not a valid boolean value", key, v)
+	}
+	return b, nil
+}
+
+// ParseBool reads a boolean as GlusterFS writes them.
+func ParseBool(v string) (val, ok bool) {
+	switch strings.ToLower(v) {
+	case "on", "yes", "true", "enable", "enabled", "1":
+		return true, true
+	case "off", "no", "false", "disable", "disabled", "0":
+		return false, true
+	}
+	return false, false
+}
+
+// Int reads a decimal integer.
+func (o Options) Int(key string, def int64) (int64, error) {
+	v, ok := o[key]
+	if !ok {
+		return def, nil
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(v), 0, 64)
+	if err != nil {
+		return def, fmt.Errorf("invalid number format %q in option %q", v, key)
+	}
+	return n, nil
+}
+
+// Seconds reads a time in seconds, with an optional fraction or unit (1.5, 30s, 5min).
+func (o Options) Seconds(key string, def time.Duration) (time.Duration, error) {
+	v, ok := o[key]
+	if !ok {
+		return def, nil
+	}
+	d, ok := ParseSeconds(v)
+	if !ok {
+		return def, fmt.Errorf("invalid time format %q in option %q", v, key)
+	}
+	return d, nil
+}
+
+// ParseSeconds reads a time as GlusterFS's options do.
+func ParseSeconds(v string) (time.Duration, bool) {
+	unit := time.Second
+	s := strings.TrimSpace(v)
+	for _, u := range []struct {
+		suffix string
+		d      time.Duration
+	}{{"sec", time.Second}, {"min", time.Minute}, {"hr", time.Hour}, {"days", 24 * time.Hour}, {"wk", 7 * 24 * time.Hour}, {"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}, {"d", 24 * time.Hour}} {
+		if n, ok := strings.CutSuffix(s, u.suffix); ok {
+			s, unit = n, u.d
+			break
+		}
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || f < 0 || f > 1e9 {
+		return 0, false
+	}
+	return time.Duration(f * float64(unit)), true
+}
