@@ -10,6 +10,21 @@ import (
 // Options are the options of one volfile stanza.
 type Options map[string]string
 
+// SubvolumesKey is the option under which a constructor finds the names of its
+// subvolumes, space-separated and in order: linkto files and pending xattrs hold such
+// names. It is set by whoever builds the graph.
+const SubvolumesKey = "\x00subvolumes"
+
+// SubvolumeNames returns the names of n subvolumes; PREFIX-0, PREFIX-1 … where the
+// builder gave none.
+func (o Options) SubvolumeNames(prefix string, n int) []string {
+	names := strings.Fields(o[SubvolumesKey])
+	for i := len(names); i < n; i++ {
+		names = append(names, prefix+"-"+strconv.Itoa(i))
+	}
+	return names
+}
+
 // Str returns option key, or def if it is not set.
 func (o Options) Str(key, def string) string {
 	if v, ok := o[key]; ok {
