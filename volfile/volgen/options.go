@@ -1,0 +1,236 @@
+package volgen
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// row is an option of the table: its volume key and its default.
+type row struct {
+	key, def string
+	marked   bool // "volume get" adds " (DEFAULT)" to the value
+}
+
+// Value is an option with the value in force.
+type Value struct {
+	Key, Value string
+	Default    bool // Value was not set but is what an unset option means
+}
+
+// unset is how an option without a value prints.
+const unset = "(null)"
+
+// Created returns the options that volume create sets, in GlusterFS's order for "volume
+// info" (newest first).
+func Created(replica int) [][2]string {
+	all := [][2]string{
+		{"performance.client-io-threads", "off"},
+		{"nfs.disable", "on"},
+		{"transport.address-family", "inet"},
+		{"storage.fips-mode-rchecksum", "on"},
+		{"cluster.granular-entry-heal", "on"},
+	}
+	if replica < 2 {
+		return all[1:4]
+	}
+	return all
+}
+
+// Resolve returns the full key of an option that may be given without its prefix, and
+// whether there is such an option. user.* keys are their own.
+func Resolve(key string) (string, bool) {
+	if userKey(key) {
+		return key, true
+	}
+	for _, r := range table {
+		if r.key == key {
+			return key, true
+		}
+	}
+	if !strings.Contains(key, ".") {
+		for _, r := range table {
+			if _, bare, _ := strings.Cut(r.key, "."); bare == key {
+				return r.key, true
+			}
+		}
+	}
+	return "", false
+}
+
+// userKey tells whether key is free for users.
+func userKey(key string) bool { return strings.HasPrefix(key, "user.") && len(key) > len("user.") }
+
+// Hint names the option that was probably meant.
+func Hint(key string) string {
+	best, least := "", 1<<30
+	bare := !strings.Contains(key, ".")
+	for _, r := range table {
+		k := r.key
+		if bare {
+			_, k, _ = strings.Cut(k, ".")
+		}
+		if d := distance(key, k); d < least {
+			best, least = k, d
+		}
+	}
+	return "Did you mean " + best + "?"
+}
+
+// distance is the number of letters to add, drop or replace between a and b.
+func distance(a, b string) int {
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := range len(a) {
+		diag := prev[0]
+		prev[0] = i + 1
+		for j := range len(b) {
+			cost := diag
+			if a[i] != b[j] {
+				cost = 1 + min(diag, prev[j], prev[j+1])
+			}
+			diag, prev[j+1] = prev[j+1], cost
+		}
+	}
+	return prev[len(b)]
+}
+
+// Check validates one option of a volume and returns the key and value to store. The
+// errors are the sentences that volume set prints. Keys of the whole cluster are not
+// for volumes.
+func Check(v *Volume, key, value string) (fullKey, stored string, err error) {
+	full, ok := Resolve(key)
+	if !ok {
+		return "", "", fmt.Errorf("option : %s does not exist\n%s", key, Hint(key))
+	}
+	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return "", "", fmt.Errorf("option %s: the value has a control character", full)
+	}
+	if userKey(full) {
+		return full, value, nil
+	}
+	if global(full) {
+		return "", "", fmt.Errorf("Not a valid option for single volume")
+	}
+	for _, f := range fixed {
+		if f.key == full {
+			return full, value, checkFixed(f.key, value, f.values)
+		}
+	}
+	for i := range acting {
+		if a := &acting[i]; a.key == full {
+			stored, err := a.check(v, value)
+			return full, stored, err
+		}
+	}
+	return "", "", fmt.Errorf("option %s is an option of GlusterFS for something that gofs does not have or does by itself; it cannot be set", full)
+}
+
+func checkFixed(key, value string, values []string) error {
+	if slices.Contains(values, value) {
+		return nil
+	}
+	return fmt.Errorf("option %s can only be %s in gofs", key, strings.Join(values, " or "))
+}
+
+// List returns every option with its value in force in v, in the table's order, then
+// those of users.
+func List(v *Volume) []Value {
+	out := make([]Value, 0, len(table))
+	for _, r := range table {
+		out = append(out, valueOf(v, r))
+	}
+	var users []string
+	for k := range v.Options {
+		if userKey(k) {
+			users = append(users, k)
+		}
+	}
+	slices.Sort(users)
+	for _, k := range users {
+		out = append(out, Value{k, v.Options[k], false})
+	}
+	return out
+}
+
+// Get returns the value in force of the option with this full or bare key.
+func Get(v *Volume, key string) (Value, bool) {
+	full, ok := Resolve(key)
+	if !ok {
+		return Value{}, false
+	}
+	if userKey(full) {
+		value, ok := v.Options[full]
+		return Value{full, value, false}, ok
+	}
+	for _, r := range table {
+		if r.key == full {
+			return valueOf(v, r), true
+		}
+	}
+	return Value{}, false
+}
+
+func valueOf(v *Volume, r row) Value {
+	if value, ok := v.Options[r.key]; ok {
+		return Value{r.key, value, false}
+	}
+	if r.key == "cluster.quorum-type" && v.replicated() {
+		return Value{r.key, defaultQuorum(v), false}
+	}
+	return Value{r.key, r.def, r.marked}
+}
+
+// Help describes one option that gofs acts on.
+type Help struct{ Key, Default, Text string }
+
+// Helps returns the options that act, in the table's order.
+func Helps() []Help {
+	var out []Help
+	for _, r := range table {
+		i := slices.IndexFunc(acting, func(a spec) bool { return a.key == r.key })
+		if i < 0 || slices.ContainsFunc(out, func(h Help) bool { return h.Key == r.key }) {
+			continue
+		}
+		out = append(out, Help{r.key, r.def, acting[i].doc})
+	}
+	return out
+}
+
+// globals are the options of the whole cluster, in the order of "volume get all all".
+var globals = []row{
+	{"cluster.op-version", strconv.Itoa(OpVersion), false},
+	{"cluster.max-op-version", strconv.Itoa(OpVersion), false},
+}
+
+// OpVersion is the GlusterFS version whose behaviour gofs has, as GlusterFS counts.
+const OpVersion = 100000
+
+// global tells whether key can only be set for all volumes.
+func global(key string) bool {
+	switch key {
+	case "cluster.server-quorum-ratio", "cluster.enable-shared-storage", "cluster.op-version", "cluster.max-op-version",
+		"cluster.brick-multiplex", "cluster.max-bricks-per-process", "glusterd.vol_count_per_thread", "cluster.localtime-logging",
+		"cluster.daemon-log-level", "cluster.brick-graceful-cleanup":
+		return true
+	}
+	return false
+}
+
+// Globals returns the options of the whole cluster with their values, or the one called
+// key.
+func Globals(key string) ([]Value, error) {
+	var out []Value
+	for _, r := range globals {
+		if key == "all" || key == r.key {
+			out = append(out, Value{r.key, r.def, r.marked})
+		}
+	}
+	if out == nil {
+		return nil, fmt.Errorf("Not a valid option for all volumes")
+	}
+	return out, nil
+}

@@ -1,0 +1,168 @@
+package volgen
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gofs/gofs/volfile"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// volume returns a volume "v" of n bricks.
+func volume(n, replica, arbiter int, options map[string]string) *Volume {
+	v := &Volume{Name: "v", ID: "3bc3bed0-d02d-4ad2-a877-13068e2904ac", Replica: replica, Arbiter: arbiter, Options: options}
+	for i := range n {
+		d := string(rune('0' + i))
+		v.Bricks = append(v.Bricks, Brick{ID: "v-client-" + d, Host: "server" + d, Path: "/bricks/b" + d})
+	}
+	return v
+}
+
+func TestGolden(t *testing.T) {
+	options := map[string]string{
+		"cluster.quorum-type": "fixed", "cluster.quorum-count": "2", "network.ping-timeout": "10",
+		"cluster.lookup-optimize": "off", "storage.reserve": "2%", "diagnostics.brick-log-level": "DEBUG",
+		"diagnostics.client-log-level": "WARNING", "cluster.granular-entry-heal": "on", "nfs.disable": "on",
+		"user.note": "some text", "cluster.rsync-hash-regex": `^\.(.+)\.[^.]+$`, "auth.allow": "10.0.0.*",
+	}
+	otherPort := volume(1, 1, 0, nil)
+	otherPort.Bricks[0].Port = 24107
+	for _, c := range []struct {
+		name  string
+		graph *volfile.Graph
+	}{
+		{"distribute-client", ClientGraph(volume(2, 1, 0, nil))},
+		{"distribute-brick", BrickGraph(volume(2, 1, 0, nil), 1)},
+		{"replicate3-client", ClientGraph(volume(3, 3, 0, nil))},
+		{"replicate2-client", ClientGraph(volume(2, 2, 0, nil))},
+		{"arbiter-client", ClientGraph(volume(6, 3, 1, nil))},
+		{"arbiter-brick", BrickGraph(volume(6, 3, 1, nil), 5)},
+		{"arbiter-data-brick", BrickGraph(volume(6, 3, 1, nil), 4)},
+		{"options-client", ClientGraph(volume(3, 3, 1, options))},
+		{"options-brick", BrickGraph(volume(3, 3, 1, options), 0)},
+		{"port-client", ClientGraph(otherPort)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := c.graph.String()
+			if _, err := volfile.Parse(got); err != nil {
+				t.Errorf("the volfile does not parse: %v", err)
+			}
+			file := filepath.Join("testdata", c.name+".vol")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("graph differs from %s:\n%s", file, got)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	v := volume(3, 3, 0, nil)
+	for _, c := range []struct{ key, value, stored, want string }{
+		{"network.ping-timeout", "10", "10", ""},
+		{"ping-timeout", "10", "10", ""},
+		{"network.ping-timeout", "-1", "", `invalid time format "-1" in "option ping-timeout"`},
+		{"network.ping-timeout", "2000", "", `'2000' in 'option ping-timeout 2000' is out of range [0 - 1013]`},
+		{"network.ping-timeout", "1min", "1min", ""},
+		{"cluster.quorum-type", "foo", "", "option quorum-type foo: 'foo' is not valid (possible options are none, auto, fixed.)"},
+		{"cluster.quorum-count", "5", "", "5 in cluster.quorum-count 5 is out of range [1 - 3]"},
+		{"cluster.favorite-child-policy", "foo", "", "option favorite-child-policy foo: 'foo' is not valid (possible options are none, size, ctime, mtime, majority.)"},
+		{"diagnostics.client-log-level", "FOO", "", "option log-level FOO: 'FOO' is not valid (possible options are DEBUG, WARNING, ERROR, INFO, CRITICAL, NONE, TRACE.)"},
+		{"storage.owner-uid", "-5", "", "'-5' in 'option brick-uid -5' is smaller than minimum value '-1'"},
+		{"cluster.min-free-disk", "200%", "", "'200.000000' in 'option min-free-disk 200%' is out of range [0 - 100]"},
+		{"cluster.min-free-disk", "10GB", "10GB", ""},
+		{"cluster.min-free-disk", "abc", "", `invalid number format "abc" in option "min-free-disk"`},
+		{"cluster.read-hash-mode", "9", "", "'9' in 'option read-hash-mode 9' is out of range [0 - 5]"},
+		{"cluster.lookup-optimize", "maybe", "", "option lookup-optimize maybe: 'maybe' is not a valid boolean value"},
+		{"storage.create-mask", "0750", "0750", ""},
+		{"auth.allow", "bad host", "badhost", ""},
+		{"auth.allow", "1.2.3.4,*.foo", "", "option auth.allow 1.2.3.4,*.foo: '1.2.3.4,*.foo' is not a valid internet-address-list"},
+		{"user.note", "some text", "some text", ""},
+		{"user.note", "two\nlines", "", "option user.note: the value has a control character"},
+		{"ping-timeoutt", "1", "", "option : ping-timeoutt does not exist\nDid you mean ping-timeout?"},
+		{"nfs.disable", "on", "on", ""},
+		{"nfs.disable", "off", "", "option nfs.disable can only be on in gofs"},
+		{"cluster.brick-multiplex", "on", "", "Not a valid option for single volume"},
+		{"performance.io-thread-count", "16", "", "option performance.io-thread-count is an option of GlusterFS for something that gofs does not have or does by itself; it cannot be set"},
+	} {
+		t.Run(c.key+"="+c.value, func(t *testing.T) {
+			_, stored, err := Check(v, c.key, c.value)
+			if c.want == "" {
+				if err != nil || stored != c.stored {
+					t.Errorf("Check = %q, %v, want %q", stored, err, c.stored)
+				}
+				return
+			}
+			if err == nil || err.Error() != c.want {
+				t.Errorf("Check = %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestActingOptionsAreInTheTable(t *testing.T) {
+	for _, a := range acting {
+		if full, ok := Resolve(a.key); !ok || full != a.key {
+			t.Errorf("option %s is not in the table", a.key)
+		}
+		if a.doc == "" {
+			t.Errorf("option %s has no description", a.key)
+		}
+	}
+}
+
+func TestGet(t *testing.T) {
+	v := volume(3, 3, 0, map[string]string{"network.ping-timeout": "7", "user.a": "b"})
+	for _, c := range []struct {
+		key  string
+		want Value
+	}{
+		{"ping-timeout", Value{"network.ping-timeout", "7", false}},
+		{"cluster.min-free-disk", Value{"cluster.min-free-disk", "10%", true}},
+		{"cluster.quorum-type", Value{"cluster.quorum-type", "auto", false}},
+		{"user.a", Value{"user.a", "b", false}},
+	} {
+		if got, ok := Get(v, c.key); !ok || got != c.want {
+			t.Errorf("Get(%q) = %v, %v, want %v", c.key, got, ok, c.want)
+		}
+	}
+	if _, ok := Get(v, "no.such"); ok {
+		t.Error("Get found no.such")
+	}
+	if all := List(v); len(all) != len(table)+1 {
+		t.Errorf("List has %d values, want %d", len(all), len(table)+1)
+	}
+}
+
+// FuzzCheck: no key or value makes Check panic, and what it accepts makes a volfile
+// that parses.
+func FuzzCheck(f *testing.F) {
+	f.Add("cluster.min-free-disk", "10%")
+	f.Add("cluster.rsync-hash-regex", `"`)
+	f.Fuzz(func(t *testing.T, key, value string) {
+		v := volume(3, 3, 1, nil)
+		full, stored, err := Check(v, key, value)
+		if err != nil {
+			return
+		}
+		v.Options = map[string]string{full: stored}
+		for _, g := range []*volfile.Graph{ClientGraph(v), BrickGraph(v, 0)} {
+			again, err := volfile.Parse(g.String())
+			if err != nil || again.String() != g.String() {
+				t.Fatalf("%s=%q: %v\n%s", full, stored, err, strings.TrimSpace(g.String()))
+			}
+		}
+	})
+}
