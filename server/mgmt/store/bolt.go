@@ -1,0 +1,140 @@
+package store
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+	bolt "go.etcd.io/bbolt"
+)
+
+// logStore keeps Raft's log and its few variables in one bbolt file. Every write is
+// durable when it returns.
+type logStore struct{ db *bolt.DB }
+
+var (
+	_ raft.LogStore    = (*logStore)(nil)
+	_ raft.StableStore = (*logStore)(nil)
+
+	logBucket  = []byte("log")  // index, big endian -> JSON of raft.Log
+	varsBucket = []byte("vars") // names that Raft chooses
+)
+
+// openLog opens or makes the file. Another process that has it open is an error after a
+// second: two daemons on one workdir would be one too many.
+func openLog(path string) (*logStore, error) {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		if _, err := tx.CreateBucketIfNotExists(logBucket); err != nil {
+			return err
+		}
+		_, err := tx.CreateBucketIfNotExists(varsBucket)
+		return err
+	})
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("preparing %s: %w", path, err)
+	}
+	return &logStore{db}, nil
+}
+
+func (l *logStore) Close() error { return l.db.Close() }
+
+func indexKey(i uint64) []byte { return binary.BigEndian.AppendUint64(nil, i) }
+
+// FirstIndex returns the index of the oldest entry, 0 if there is none.
+func (l *logStore) FirstIndex() (uint64, error) {
+	return l.end(func(c *bolt.Cursor) ([]byte, []byte) { return c.First() })
+}
+
+// LastIndex returns the index of the newest entry, 0 if there is none.
+func (l *logStore) LastIndex() (uint64, error) {
+	return l.end(func(c *bolt.Cursor) ([]byte, []byte) { return c.Last() })
+}
+
+func (l *logStore) end(seek func(*bolt.Cursor) ([]byte, []byte)) (i uint64, err error) {
+	err = l.db.View(func(tx *bolt.Tx) error {
+		if k, _ := seek(tx.Bucket(logBucket).Cursor()); k != nil {
+			i = binary.BigEndian.Uint64(k)
+		}
+		return nil
+	})
+	return i, err
+}
+
+// GetLog reads entry i into out; raft.ErrLogNotFound if there is none.
+func (l *logStore) GetLog(i uint64, out *raft.Log) error {
+	return l.db.View(func(tx *bolt.Tx) error {
+		v := tx.Bucket(logBucket).Get(indexKey(i))
+		if v == nil {
+			return raft.ErrLogNotFound
+		}
+		return json.Unmarshal(v, out)
+	})
+}
+
+// StoreLog writes one entry.
+func (l *logStore) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
+
+// StoreLogs writes entries in one transaction.
+func (l *logStore) StoreLogs(entries []*raft.Log) error {
+	return l.db.Update(func(tx *bolt.Tx) error {
+		for _, e := range entries {
+			v, err := json.Marshal(e)
+			if err != nil {
+				return err
+			}
+			if err := tx.Bucket(logBucket).Put(indexKey(e.Index), v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// DeleteRange removes the entries first to last, inclusive.
+func (l *logStore) DeleteRange(first, last uint64) error {
+	return l.db.Update(func(tx *bolt.Tx) error {
+		c := tx.Bucket(logBucket).Cursor()
+		for k, _ := c.Seek(indexKey(first)); k != nil && binary.BigEndian.Uint64(k) <= last; k, _ = c.Next() {
+			if err := c.Delete(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Set stores a variable.
+func (l *logStore) Set(key, value []byte) error {
+	return l.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(varsBucket).Put(key, value) })
+}
+
+// Get returns a variable, empty if it was never set.
+func (l *logStore) Get(key []byte) (value []byte, err error) {
+	err = l.db.View(func(tx *bolt.Tx) error {
+		value = append([]byte{}, tx.Bucket(varsBucket).Get(key)...)
+		return nil
+	})
+	return value, err
+}
+
+// SetUint64 stores a number.
+func (l *logStore) SetUint64(key []byte, n uint64) error { return l.Set(key, indexKey(n)) }
+
+// GetUint64 returns a number, 0 if it was never set.
+func (l *logStore) GetUint64(key []byte) (uint64, error) {
+	v, err := l.Get(key)
+	if err != nil || len(v) == 0 {
+		return 0, err
+	}
+	if len(v) != 8 {
+		return 0, fmt.Errorf("variable %s has %d bytes instead of 8", key, len(v))
+	}
+	return binary.BigEndian.Uint64(v), nil
+}

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A Command is one change of the state: a log entry. Exactly one field is set.
+type Command struct {
+	SetNode      *Node         `json:"setNode,omitempty"`
+	CreateVolume *Volume       `json:"createVolume,omitempty"`
+	StartVolume  *VolumeChange `json:"startVolume,omitempty"`
+	StopVolume   *VolumeChange `json:"stopVolume,omitempty"`
+	DeleteVolume *VolumeChange `json:"deleteVolume,omitempty"`
+	SetOptions   *SetOptions   `json:"setOptions,omitempty"`
+	ResetOptions *ResetOptions `json:"resetOptions,omitempty"`
+}
+
+// VolumeChange starts, stops or deletes a volume.
+type VolumeChange struct {
+	Name  string `json:"name"`
+	Force bool   `json:"force,omitempty"` // already started (or stopped) is no error
+}
+
+// SetOptions sets options of a volume, in order.
+type SetOptions struct {
+	Name    string   `json:"name"`
+	Options []Option `json:"options"`
+}
+
+// ResetOptions removes options of a volume that are set.
+type ResetOptions struct {
+	Name string   `json:"name"`
+	Keys []string `json:"keys"`
+}
+
+// A Refusal is the reason why a command does not fit the state, in GlusterFS's words.
+type Refusal struct{ Text string }
+
+func (r *Refusal) Error() string { return r.Text }
+
+func refuse(format string, a ...any) error { return &Refusal{fmt.Sprintf(format, a...)} }
+
+// NoVolume is the refusal for a volume that does not exist.
+func NoVolume(name string) error { return refuse("Volume %s does not exist", name) }
+
+// apply returns the state after c, or why c does not fit s.
+func (s *State) apply(c *Command) (*State, error) {
+	switch {
+	case c.SetNode != nil:
+		next := s.clone()
+		next.Nodes[c.SetNode.UUID] = *c.SetNode
+		return next, nil
+	case c.CreateVolume != nil:
+		return s.create(c.CreateVolume)
+	case c.StartVolume != nil:
+		return s.start(c.StartVolume)
+	case c.StopVolume != nil:
+		return s.stop(c.StopVolume)
+	case c.DeleteVolume != nil:
+		return s.remove(c.DeleteVolume)
+	case c.SetOptions != nil:
+		return s.setOptions(c.SetOptions)
+	case c.ResetOptions != nil:
+		return s.resetOptions(c.ResetOptions)
+	}
+	return nil, errors.New("the log entry is of a newer version of gofs")
+}
+
+func (s *State) volume(name string) (*Volume, error) {
+	if v := s.Volumes[name]; v != nil {
+		return v, nil
+	}
+	return nil, NoVolume(name)
+}
+
+func (s *State) create(v *Volume) (*State, error) {
+	if s.Volumes[v.Name] != nil {
+		return nil, refuse("Volume %s already exists", v.Name)
+	}
+	if v.Replica < 1 || len(v.Bricks) == 0 || len(v.Bricks)%v.Replica != 0 || v.Arbiter < 0 || v.Arbiter >= v.Replica && v.Arbiter > 0 {
+		return nil, refuse("number of bricks is not a multiple of replica count")
+	}
+	ids := map[string]bool{}
+	for i, b := range v.Bricks {
+		if _, ok := s.Nodes[b.Node]; !ok {
+			return nil, refuse("Host %s is not in 'Peer in Cluster' state", b.Host)
+		}
+		if s.Overlap(b.Node, b.Path) != "" {
+			return nil, refuse("Brick: %s:%s not available. Brick may be containing or be contained by an existing brick.", b.Host, b.Path)
+		}
+		for _, c := range v.Bricks[:i] {
+			if c.Node == b.Node && (within(b.Path, c.Path) || within(c.Path, b.Path)) {
+				return nil, refuse("Brick: %s:%s not available. Brick may be containing or be contained by an existing brick.", b.Host, b.Path)
+			}
+		}
+		if ids[b.ID] {
+			return nil, refuse("brick-id %s is used twice", b.ID)
+		}
+		ids[b.ID] = true
+	}
+	next := s.clone()
+	next.Volumes[v.Name] = v
+	return next, nil
+}
+
+func (s *State) start(c *VolumeChange) (*State, error) {
+	v, err := s.volume(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	if v.Status == Started && !c.Force {
+		return nil, refuse("Volume %s already started", v.Name)
+	}
+	return s.with(v, func(v *Volume) { v.Status = Started }), nil
+}
+
+func (s *State) stop(c *VolumeChange) (*State, error) {
+	v, err := s.volume(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	if v.Status != Started && !c.Force {
+		return nil, refuse("Volume %s is not in the started state", v.Name)
+	}
+	return s.with(v, func(v *Volume) { v.Status = Stopped }), nil
+}
+
+func (s *State) remove(c *VolumeChange) (*State, error) {
+	v, err := s.volume(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	if v.Status == Started {
+		return nil, refuse("Volume %s has been started.Volume needs to be stopped before deletion.", v.Name)
+	}
+	next := s.clone()
+	delete(next.Volumes, v.Name)
+	return next, nil
+}
+
+func (s *State) setOptions(c *SetOptions) (*State, error) {
+	v, err := s.volume(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	return s.with(v, func(v *Volume) {
+		for _, o := range c.Options {
+			// An option that is set again keeps its place in the list.
+			if i := slices.IndexFunc(v.Options, func(p Option) bool { return p.Key == o.Key }); i >= 0 {
+				v.Options[i] = o
+			} else {
+				v.Options = slices.Insert(v.Options, 0, o)
+			}
+		}
+	}), nil
+}
+
+func (s *State) resetOptions(c *ResetOptions) (*State, error) {
+	v, err := s.volume(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	return s.with(v, func(v *Volume) {
+		v.Options = slices.DeleteFunc(v.Options, func(o Option) bool { return slices.Contains(c.Keys, o.Key) })
+	}), nil
+}

@@ -1,0 +1,114 @@
+// Package store is the configuration of the cluster: nodes, volumes, bricks and
+// options as one state machine, whose log and snapshots hashicorp/raft keeps.
+//
+// Commands are validated against the state they apply to, inside the state machine, so
+// that two of them cannot be accepted that contradict each other, wherever they came
+// from. A State is immutable: readers take the present one and never wait.
+package store
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A State is the configuration at one point of the log. It is never changed: commands
+// make a new one.
+type State struct {
+	Nodes   map[string]Node    `json:"nodes"`   // by UUID
+	Volumes map[string]*Volume `json:"volumes"` // by name; each immutable too
+}
+
+// A Node is a machine (or one of several daemons on a machine).
+type Node struct {
+	UUID string `json:"uuid"`
+	Host string `json:"host"` // its address; "" if it listens on all of its machine's
+	Port int    `json:"port"` // of the daemon
+}
+
+// A Volume is a volume's definition.
+type Volume struct {
+	Name      string   `json:"name"`
+	ID        string   `json:"id"` // UUID
+	Status    Status   `json:"status"`
+	Replica   int      `json:"replica"` // bricks per set, 1 without replication
+	Arbiter   int      `json:"arbiter"` // arbiters among them: 0 or 1
+	Transport string   `json:"transport"`
+	Bricks    []Brick  `json:"bricks"`
+	Options   []Option `json:"options"` // newest first
+}
+
+// A Brick is a directory on a node.
+type Brick struct {
+	Node string `json:"node"` // UUID
+	Host string `json:"host"` // as the user wrote it
+	Path string `json:"path"`
+	ID   string `json:"id"` // brick-id: VOL-client-N, for the life of its place in the volume
+}
+
+// An Option is a key of volume set with its value.
+type Option struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// Status of a volume.
+type Status string
+
+// The states of a volume, in GlusterFS's words.
+const (
+	Created Status = "Created"
+	Started Status = "Started"
+	Stopped Status = "Stopped"
+)
+
+// Names returns the volumes' names, sorted.
+func (s *State) Names() []string { return slices.Sorted(maps.Keys(s.Volumes)) }
+
+// clone returns a copy whose maps may be changed.
+func (s *State) clone() *State {
+	return &State{Nodes: maps.Clone(s.Nodes), Volumes: maps.Clone(s.Volumes)}
+}
+
+// with returns a copy of s in which change has been made to a copy of volume v.
+func (s *State) with(v *Volume, change func(*Volume)) *State {
+	c := *v
+	c.Options = slices.Clone(v.Options)
+	change(&c)
+	next := s.clone()
+	next.Volumes[c.Name] = &c
+	return next
+}
+
+// Option returns the value of an option that was set.
+func (v *Volume) Option(key string) (string, bool) {
+	for _, o := range v.Options {
+		if o.Key == key {
+			return o.Value, true
+		}
+	}
+	return "", false
+}
+
+// IsArbiter tells whether brick i is an arbiter.
+func (v *Volume) IsArbiter(i int) bool {
+	return v.Arbiter > 0 && i%v.Replica >= v.Replica-v.Arbiter
+}
+
+// Overlap returns the host:path of a brick on the same node that is, holds or is inside
+// of path; "" if there is none.
+func (s *State) Overlap(node, path string) string {
+	for _, v := range s.Volumes {
+		for _, b := range v.Bricks {
+			if b.Node == node && (within(b.Path, path) || within(path, b.Path)) {
+				return b.Host + ":" + b.Path
+			}
+		}
+	}
+	return ""
+}
+
+// within tells whether the clean path inner is outer or below it.
+func within(inner, outer string) bool {
+	return inner == outer || strings.HasPrefix(inner, strings.TrimSuffix(outer, "/")+"/")
+}

@@ -1,0 +1,179 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/raft"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t *testing.T, dir string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), dir, "node-1", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// volume returns a create command for a volume with bricks at paths.
+func volume(name string, replica, arbiter int, paths ...string) *Command {
+	v := &Volume{Name: name, ID: name + "-id", Status: Created, Replica: replica, Arbiter: arbiter, Transport: "tcp"}
+	for i, p := range paths {
+		v.Bricks = append(v.Bricks, Brick{Node: "node-1", Host: "h", Path: p, ID: fmt.Sprintf("%s-client-%d", name, i)})
+	}
+	return &Command{CreateVolume: v}
+}
+
+var node = &Command{SetNode: &Node{UUID: "node-1", Host: "h", Port: 24007}}
+
+func TestCommands(t *testing.T) {
+	change := func(name string, force bool) *VolumeChange { return &VolumeChange{name, force} }
+	for _, c := range []struct {
+		name string
+		cmds []*Command
+		want string // refusal of the last command; "": accepted
+	}{
+		{"create", []*Command{node, volume("v", 3, 1, "/a", "/b", "/c")}, ""},
+		{"create again", []*Command{node, volume("v", 1, 0, "/a"), volume("v", 1, 0, "/b")}, "Volume v already exists"},
+		{"wrong count", []*Command{node, volume("v", 3, 0, "/a", "/b")}, "number of bricks is not a multiple of replica count"},
+		{"unknown host", []*Command{volume("v", 1, 0, "/a")}, "Host h is not in 'Peer in Cluster' state"},
+		{"same brick", []*Command{node, volume("v", 1, 0, "/a"), volume("w", 1, 0, "/a")}, "Brick: h:/a not available"},
+		{"inside a brick", []*Command{node, volume("v", 1, 0, "/a"), volume("w", 1, 0, "/a/b")}, "Brick: h:/a/b not available"},
+		{"around a brick", []*Command{node, volume("v", 1, 0, "/a/b"), volume("w", 1, 0, "/a")}, "Brick: h:/a not available"},
+		{"beside a brick", []*Command{node, volume("v", 1, 0, "/a"), volume("w", 1, 0, "/ab")}, ""},
+		{"within itself", []*Command{node, volume("v", 1, 0, "/a", "/a/b")}, "Brick: h:/a/b not available"},
+		{"start nothing", []*Command{{StartVolume: change("v", false)}}, "Volume v does not exist"},
+		{"start twice", []*Command{node, volume("v", 1, 0, "/a"), {StartVolume: change("v", false)}, {StartVolume: change("v", false)}}, "Volume v already started"},
+		{"start force", []*Command{node, volume("v", 1, 0, "/a"), {StartVolume: change("v", false)}, {StartVolume: change("v", true)}}, ""},
+		{"stop", []*Command{node, volume("v", 1, 0, "/a"), {StopVolume: change("v", false)}}, "Volume v is not in the started state"},
+		{"stop force", []*Command{node, volume("v", 1, 0, "/a"), {StopVolume: change("v", true)}}, ""},
+		{"delete started", []*Command{node, volume("v", 1, 0, "/a"), {StartVolume: change("v", false)}, {DeleteVolume: change("v", false)}}, "Volume v has been started."},
+		{"delete", []*Command{node, volume("v", 1, 0, "/a"), {DeleteVolume: change("v", false)}, volume("v", 1, 0, "/a")}, ""},
+		{"set nothing", []*Command{{SetOptions: &SetOptions{Name: "v"}}}, "Volume v does not exist"},
+		{"reset nothing", []*Command{{ResetOptions: &ResetOptions{Name: "v"}}}, "Volume v does not exist"},
+		{"of the future", []*Command{{}}, "newer version"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &State{Nodes: map[string]Node{}, Volumes: map[string]*Volume{}}
+			for i, cmd := range c.cmds {
+				next, err := s.apply(cmd)
+				last := i == len(c.cmds)-1
+				switch {
+				case last && c.want != "":
+					if err == nil || !strings.Contains(err.Error(), c.want) {
+						t.Errorf("the last command: %v, want %s", err, c.want)
+					}
+				case err != nil:
+					t.Fatalf("command %d: %v", i, err)
+				}
+				s = next
+			}
+		})
+	}
+}
+
+func TestOptionsKeepTheirPlace(t *testing.T) {
+	s := &State{Nodes: map[string]Node{}, Volumes: map[string]*Volume{"v": {Name: "v"}}}
+	old := s.Volumes["v"]
+	for _, c := range []*Command{
+		{SetOptions: &SetOptions{"v", []Option{{"a", "1"}, {"b", "1"}}}},
+		{SetOptions: &SetOptions{"v", []Option{{"a", "2"}, {"c", "1"}}}},
+		{ResetOptions: &ResetOptions{"v", []string{"b", "x"}}},
+	} {
+		var err error
+		if s, err = s.apply(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []Option{{"c", "1"}, {"a", "2"}}; !reflect.DeepEqual(s.Volumes["v"].Options, want) {
+		t.Errorf("options = %v, want %v", s.Volumes["v"].Options, want)
+	}
+	if old.Options != nil {
+		t.Errorf("the old state was changed to %v", old.Options)
+	}
+}
+
+func TestSurvivesRestart(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	changed := s.Changed()
+	for _, c := range []*Command{node, volume("v", 1, 0, "/a")} {
+		if err := s.Do(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-changed
+	var refusal *Refusal
+	if err := s.Do(volume("v", 1, 0, "/b")); !errors.As(err, &refusal) {
+		t.Errorf("Do = %v, want a Refusal", err)
+	}
+	if err := s.raft.Snapshot().Error(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Do(volume("w", 1, 0, "/b")); err != nil {
+		t.Fatal(err)
+	}
+	want := s.State()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	defer s.Close()
+	if !reflect.DeepEqual(s.State(), want) {
+		t.Errorf("state after a restart = %+v, want %+v", s.State(), want)
+	}
+}
+
+func TestSecondDaemonOnOneDirectory(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	defer s.Close()
+	if _, err := Open(t.Context(), dir, "node-1", slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("a second Open of the directory succeeded")
+	}
+}
+
+func TestLogStore(t *testing.T) {
+	l, err := openLog(t.TempDir() + "/raft.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if i, err := l.LastIndex(); i != 0 || err != nil {
+		t.Errorf("LastIndex of an empty log = %d, %v", i, err)
+	}
+	for i := range uint64(10) {
+		if err := l.StoreLog(&raft.Log{Index: i + 1, Term: 1, Data: []byte{byte(i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.DeleteRange(1, 4); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.DeleteRange(9, 20); err != nil {
+		t.Fatal(err)
+	}
+	first, _ := l.FirstIndex()
+	last, _ := l.LastIndex()
+	if first != 5 || last != 8 {
+		t.Errorf("log is %d to %d, want 5 to 8", first, last)
+	}
+	var e raft.Log
+	if err := l.GetLog(5, &e); err != nil || e.Data[0] != 4 {
+		t.Errorf("GetLog(5) = %v, %v", e, err)
+	}
+	if err := l.GetLog(9, &e); !errors.Is(err, raft.ErrLogNotFound) {
+		t.Errorf("GetLog(9) = %v, want ErrLogNotFound", err)
+	}
+	if n, err := l.GetUint64([]byte("x")); n != 0 || err != nil {
+		t.Errorf("GetUint64 of an unset variable = %d, %v", n, err)
+	}
+}
