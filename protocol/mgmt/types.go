@@ -199,6 +199,7 @@ type BrickStatus struct {
 	Path     string       `json:"path"`
 	Port     int          `json:"port"`
 	Serving  bool         `json:"serving"`
+	Reason   string       `json:"reason,omitempty"` // why it does not serve
 	Clients  []ClientInfo `json:"clients,omitempty"`
 }
 

@@ -1,0 +1,202 @@
+package brickproc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gofs/gofs/protocol/mgmt"
+	"github.com/gofs/gofs/server/mgmt/portmap"
+)
+
+// Config of a Supervisor.
+type Config struct {
+	Exe    string // the gofs binary
+	RunDir string // pid files and admin sockets
+	LogDir string
+	Daemon string // where bricks reach this daemon: its unix socket
+	Listen string // address bricks listen on, "" for all
+	Ports  *portmap.Map
+	Log    *slog.Logger
+}
+
+const (
+	// leastBackoff and mostBackoff bound the pause before a dead brick is started again.
+	leastBackoff = time.Second
+	mostBackoff  = time.Minute
+	// settled is how long a brick has to live for its next death to count as the first.
+	settled = time.Minute
+	// graceful is how long a brick may take to stop before it is killed.
+	graceful = 15 * time.Second
+	// asking is how long a brick may take to answer on its admin socket.
+	asking = 3 * time.Second
+)
+
+// A Supervisor keeps the wanted bricks running. All methods may be called concurrently.
+type Supervisor struct {
+	cfg    Config
+	ctx    context.Context // of every keeper; ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // keepers
+
+	mu      sync.Mutex
+	keepers map[string]*keeper // guarded by mu; by brick path
+}
+
+// New makes a Supervisor that wants no bricks yet.
+func New(cfg Config) *Supervisor {
+	ctx, cancel := context.WithCancel(context.Background()) // until Close
+	return &Supervisor{cfg: cfg, ctx: ctx, cancel: cancel, keepers: map[string]*keeper{}}
+}
+
+// Close stops supervising and leaves all bricks as they are.
+func (s *Supervisor) Close() {
+	s.cancel()
+	s.wg.Wait()
+}
+
+// Want sets the bricks that should run. Others are stopped. It returns at once.
+func (s *Supervisor) Want(specs []Spec) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return
+	}
+	wanted := map[string]bool{}
+	for _, spec := range specs {
+		wanted[spec.Path] = true
+		k := s.keepers[spec.Path]
+		if k == nil {
+			k = newKeeper(spec)
+			s.keepers[spec.Path] = k
+			s.wg.Go(func() { s.keep(k) })
+		}
+		k.want(true)
+	}
+	for path, k := range s.keepers {
+		if !wanted[path] {
+			k.want(false)
+		}
+	}
+}
+
+// StopStray stops the brick of spec if a process serves it although nothing wants it,
+// as after a volume was stopped while this daemon was down.
+func (s *Supervisor) StopStray(spec Spec) {
+	p, err := s.find(&spec)
+	if p == nil || err != nil {
+		return
+	}
+	p.pidfd.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keepers[spec.Path] != nil || s.ctx.Err() != nil {
+		return
+	}
+	k := newKeeper(spec)
+	s.keepers[spec.Path] = k
+	k.want(false)
+	s.wg.Go(func() { s.keep(k) })
+}
+
+// Retry starts a dead brick again now instead of after its pause.
+func (s *Supervisor) Retry(path string) {
+	if k := s.keeper(path); k != nil {
+		k.forgive()
+		k.poke()
+	}
+}
+
+func (s *Supervisor) keeper(path string) *keeper {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keepers[path]
+}
+
+// Started waits until the brick serves, and returns why it does not if its process
+// ended, or ctx's error.
+func (s *Supervisor) Started(ctx context.Context, path string) error {
+	k := s.keeper(path)
+	if k == nil {
+		return fmt.Errorf("brick %s is not wanted", path)
+	}
+	for {
+		now, changed := k.now()
+		if now.Online {
+			return nil
+		}
+		if now.failed {
+			return fmt.Errorf("%s", now.Reason)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Gone waits until the brick's process has ended after it is no longer wanted.
+func (s *Supervisor) Gone(ctx context.Context, path string) error {
+	k := s.keeper(path)
+	if k == nil {
+		return nil
+	}
+	select {
+	case <-k.gone:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A State is what is known of a brick.
+type State struct {
+	Online  bool   // its process lives and serves
+	PID     int    // 0: no process
+	Port    int    // 0: not listening
+	Reason  string // why it is not online
+	Clients []mgmt.ClientInfo
+
+	failed bool // the last start ended without serving
+}
+
+// State asks the brick itself, if it has a process.
+func (s *Supervisor) State(ctx context.Context, path string) State {
+	k := s.keeper(path)
+	if k == nil {
+		return State{}
+	}
+	now, _ := k.now()
+	if now.PID == 0 {
+		return now
+	}
+	r, err := s.ask(ctx, &k.spec)
+	switch {
+	case err != nil:
+		now.Online, now.Reason = false, fmt.Sprintf("the process does not answer: %v", err)
+	case !r.Serving:
+		now.Online, now.Reason = false, r.Reason
+	default:
+		now.Online, now.Port, now.Clients = true, r.Port, r.Clients
+	}
+	return now
+}
+
+// ask asks a brick on its admin socket.
+func (s *Supervisor) ask(ctx context.Context, spec *Spec) (*mgmt.BrickStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, asking)
+	defer cancel()
+	c, err := mgmt.Dial(ctx, Socket(s.cfg.RunDir, spec))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	r, err := c.Brick(ctx)
+	if err == nil && (r.Path != spec.Path || r.VolumeID != spec.VolumeID) {
+		err = fmt.Errorf("it is brick %s of volume %s", r.Path, r.VolumeID)
+	}
+	return r, err
+}

@@ -1,0 +1,130 @@
+package brickproc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A process is a running brick, whoever started it.
+type process struct {
+	pid   int
+	pidfd *os.File  // readable once the process has ended
+	child *exec.Cmd // nil if an earlier daemon started it
+	port  int       // it was started with; 0 if not known yet
+}
+
+// attach takes hold of the process pid.
+func attach(pid int) (*process, error) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("process %d: %w", pid, err)
+	}
+	return &process{pid: pid, pidfd: os.NewFile(uintptr(fd), "pidfd")}, nil
+}
+
+// find returns the process that serves the brick, nil if there is none.
+func (s *Supervisor) find(spec *Spec) (*process, error) {
+	file := PidFile(s.cfg.RunDir, spec)
+	pid, err := holder(file)
+	if pid == 0 || err != nil {
+		return nil, err
+	}
+	p, err := attach(pid)
+	if err != nil {
+		return nil, err
+	}
+	// The number may have been given anew between reading it and attaching.
+	if again, err := holder(file); again != pid {
+		p.pidfd.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// start starts the brick on its port. It does not wait until the brick serves.
+func (s *Supervisor) start(spec *Spec) (*process, error) {
+	port, err := s.cfg.Ports.Assign(spec.Path)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{filepath.Dir(PidFile(s.cfg.RunDir, spec)), filepath.Dir(LogFile(s.cfg.LogDir, spec))} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	words, err := os.OpenFile(lastWords(s.cfg.RunDir, spec), os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer words.Close()
+	cmd := exec.Command(s.cfg.Exe, "brick",
+		"--daemon", s.cfg.Daemon, "--volfile-id", spec.VolfileID,
+		"--volume", spec.Volume, "--volume-id", spec.VolumeID, "--brick-path", spec.Path,
+		"--listen", s.cfg.Listen, "--port", strconv.Itoa(port),
+		"--pid-file", PidFile(s.cfg.RunDir, spec), "--socket", Socket(s.cfg.RunDir, spec),
+		"--log-file", LogFile(s.cfg.LogDir, spec))
+	cmd.Dir = "/"
+	cmd.Stderr = words
+	// Its own session: what ends the daemon (a terminal's ^C) must not end the brick.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting a brick process: %w", err)
+	}
+	p, err := attach(cmd.Process.Pid)
+	if err != nil {
+		return nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+	}
+	p.child, p.port = cmd, port
+	return p, nil
+}
+
+// wait returns how the process ended, or ctx's error.
+func (p *process) wait(ctx context.Context) (string, error) {
+	// A deadline in the past wakes the reader.
+	stop := context.AfterFunc(ctx, func() { p.pidfd.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	conn, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return "", err
+	}
+	err = conn.Read(func(fd uintptr) bool {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return n > 0 || err != nil && err != unix.EINTR
+	})
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err != nil {
+		return "", err
+	}
+	defer p.pidfd.Close()
+	if p.child == nil {
+		return "ended", nil
+	}
+	if err := p.child.Wait(); err != nil {
+		return err.Error(), nil
+	}
+	return "ended", nil
+}
+
+// signal sends sig to this very process, never to one that got its number later.
+func (p *process) signal(sig syscall.Signal) error {
+	conn, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sent error
+	if err := conn.Control(func(fd uintptr) { sent = unix.PidfdSendSignal(int(fd), sig, nil, 0) }); err != nil {
+		return err
+	}
+	return sent
+}
