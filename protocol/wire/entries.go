@@ -1,0 +1,130 @@
+package wire
+
+import (
+	"github.com/gofs/gofs/protocol/pb"
+	"github.com/gofs/gofs/xlators/fop"
+)
+
+func lookupTo(q *fop.LookupReq) *pb.LookupReq {
+	return &pb.LookupReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID), Want: rawAll(q.Want)}
+}
+
+func lookupFrom(r *parser, m *pb.LookupReq) *fop.LookupReq {
+	return &fop.LookupReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid), Want: strAll(m.Want)}
+}
+
+func lookupReplyTo(a *fop.LookupReply) *pb.LookupReply {
+	return &pb.LookupReply{Iatt: iattTo(&a.Iatt), Parent: iattTo(&a.Parent), Xattrs: xattrsTo(a.Xattrs)}
+}
+
+func lookupReplyFrom(r *parser, m *pb.LookupReply) *fop.LookupReply {
+	return &fop.LookupReply{Iatt: r.iatt(m.Iatt), Parent: r.iatt(m.Parent), Xattrs: r.xattrs(m.Xattrs)}
+}
+
+func createTo(q *fop.CreateReq) *pb.CreateReq {
+	m := &pb.CreateReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID),
+		Mode: q.Mode, Umask: q.Umask, Flags: q.Flags, Xattrs: xattrsTo(q.Xattrs), Mark: xattrsTo(q.Mark)}
+	if l := q.Lock; l != nil {
+		m.Lock = &pb.Lock{Domain: raw(l.Domain), Owner: uint64(l.Owner)}
+	}
+	return m
+}
+
+func createFrom(r *parser, m *pb.CreateReq) *fop.CreateReq {
+	q := &fop.CreateReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid),
+		Mode: m.Mode, Umask: m.Umask, Flags: m.Flags, Xattrs: r.xattrs(m.Xattrs), Mark: r.xattrs(m.Mark)}
+	if l := m.Lock; l != nil {
+		q.Lock = &fop.Lock{Domain: str(l.Domain), Owner: fop.LkOwner(l.Owner)}
+	}
+	return q
+}
+
+func mkdirTo(q *fop.MkdirReq) *pb.MkdirReq {
+	return &pb.MkdirReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID),
+		Mode: q.Mode, Umask: q.Umask, Xattrs: xattrsTo(q.Xattrs), Mark: xattrsTo(q.Mark)}
+}
+
+func mkdirFrom(r *parser, m *pb.MkdirReq) *fop.MkdirReq {
+	return &fop.MkdirReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid),
+		Mode: m.Mode, Umask: m.Umask, Xattrs: r.xattrs(m.Xattrs), Mark: r.xattrs(m.Mark)}
+}
+
+func mknodTo(q *fop.MknodReq) *pb.MknodReq {
+	return &pb.MknodReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID),
+		Type: uint32(q.Type), Mode: q.Mode, Umask: q.Umask, Rdev: q.Rdev, Xattrs: xattrsTo(q.Xattrs), Mark: xattrsTo(q.Mark)}
+}
+
+func mknodFrom(r *parser, m *pb.MknodReq) *fop.MknodReq {
+	return &fop.MknodReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid),
+		Type: fop.FileType(r.small(m.Type)), Mode: m.Mode, Umask: m.Umask, Rdev: m.Rdev, Xattrs: r.xattrs(m.Xattrs), Mark: r.xattrs(m.Mark)}
+}
+
+func symlinkTo(q *fop.SymlinkReq) *pb.SymlinkReq {
+	return &pb.SymlinkReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID),
+		Target: raw(q.Target), Xattrs: xattrsTo(q.Xattrs), Mark: xattrsTo(q.Mark)}
+}
+
+func symlinkFrom(r *parser, m *pb.SymlinkReq) *fop.SymlinkReq {
+	return &fop.SymlinkReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid),
+		Target: str(m.Target), Xattrs: r.xattrs(m.Xattrs), Mark: r.xattrs(m.Mark)}
+}
+
+func linkTo(q *fop.LinkReq) *pb.LinkReq {
+	return &pb.LinkReq{Caller: callerTo(&q.Req), Gfid: gfidTo(&q.GFID), Parent: gfidTo(&q.Parent), Name: raw(q.Name)}
+}
+
+func linkFrom(r *parser, m *pb.LinkReq) *fop.LinkReq {
+	return &fop.LinkReq{Req: r.req(m.Caller), GFID: r.gfid(m.Gfid), Parent: r.gfid(m.Parent), Name: str(m.Name)}
+}
+
+func entryReplyTo(a *fop.EntryReply) *pb.EntryReply {
+	return &pb.EntryReply{Iatt: iattTo(&a.Iatt), PreDir: iattTo(&a.PreDir), PostDir: iattTo(&a.PostDir)}
+}
+
+func entryReplyFrom(r *parser, m *pb.EntryReply) *fop.EntryReply {
+	return &fop.EntryReply{Iatt: r.iatt(m.Iatt), PreDir: r.iatt(m.PreDir), PostDir: r.iatt(m.PostDir)}
+}
+
+func unlinkTo(q *fop.UnlinkReq) *pb.UnlinkReq {
+	return &pb.UnlinkReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID), OnlyLinkto: q.OnlyLinkto}
+}
+
+func unlinkFrom(r *parser, m *pb.UnlinkReq) *fop.UnlinkReq {
+	return &fop.UnlinkReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid), OnlyLinkto: m.OnlyLinkto}
+}
+
+func rmdirTo(q *fop.RmdirReq) *pb.RmdirReq {
+	return &pb.RmdirReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID)}
+}
+
+func rmdirFrom(r *parser, m *pb.RmdirReq) *fop.RmdirReq {
+	return &fop.RmdirReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid)}
+}
+
+func removeReplyTo(a *fop.RemoveReply) *pb.RemoveReply {
+	return &pb.RemoveReply{Iatt: iattTo(&a.Iatt), PreDir: iattTo(&a.PreDir), PostDir: iattTo(&a.PostDir)}
+}
+
+func removeReplyFrom(r *parser, m *pb.RemoveReply) *fop.RemoveReply {
+	return &fop.RemoveReply{Iatt: r.iatt(m.Iatt), PreDir: r.iatt(m.PreDir), PostDir: r.iatt(m.PostDir)}
+}
+
+func renameTo(q *fop.RenameReq) *pb.RenameReq {
+	return &pb.RenameReq{Caller: callerTo(&q.Req), OldParent: gfidTo(&q.OldParent), OldName: raw(q.OldName),
+		NewParent: gfidTo(&q.NewParent), NewName: raw(q.NewName), Flags: q.Flags}
+}
+
+func renameFrom(r *parser, m *pb.RenameReq) *fop.RenameReq {
+	return &fop.RenameReq{Req: r.req(m.Caller), OldParent: r.gfid(m.OldParent), OldName: str(m.OldName),
+		NewParent: r.gfid(m.NewParent), NewName: str(m.NewName), Flags: m.Flags}
+}
+
+func renameReplyTo(a *fop.RenameReply) *pb.RenameReply {
+	return &pb.RenameReply{Iatt: iattTo(&a.Iatt), PreOldDir: iattTo(&a.PreOldDir), PostOldDir: iattTo(&a.PostOldDir),
+		PreNewDir: iattTo(&a.PreNewDir), PostNewDir: iattTo(&a.PostNewDir), Replaced: iattTo(&a.Replaced)}
+}
+
+func renameReplyFrom(r *parser, m *pb.RenameReply) *fop.RenameReply {
+	return &fop.RenameReply{Iatt: r.iatt(m.Iatt), PreOldDir: r.iatt(m.PreOldDir), PostOldDir: r.iatt(m.PostOldDir),
+		PreNewDir: r.iatt(m.PreNewDir), PostNewDir: r.iatt(m.PostNewDir), Replaced: r.iatt(m.Replaced)}
+}
