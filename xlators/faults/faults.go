@@ -14,6 +14,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"sync"
 	"syscall"
 
@@ -39,9 +40,11 @@ type Faults struct {
 	xlator.Pass
 	w xlator.Watchers
 
-	mu   sync.Mutex
-	rule Rule // guarded by mu; nil: nothing fails
-	down bool // guarded by mu
+	mu      sync.Mutex
+	rule    Rule   // guarded by mu; nil: nothing fails
+	down    bool   // guarded by mu
+	client  uint64 // guarded by mu; 0: does not stand for a connection
+	session uint64 // guarded by mu
 }
 
 type file struct {
@@ -64,6 +67,15 @@ func (x *Faults) SetRule(r Rule) {
 	x.rule = r
 }
 
+// SetClient makes this translator stand for client's connection, as protocol/client and
+// protocol/server do together: fops carry Caller.Client, locks are bound to a session,
+// and SetDown(true) disconnects.
+func (x *Faults) SetClient(client uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.client, x.session = client, 1
+}
+
 // SetDown takes the subvolume away (every fop fails with ENOTCONN, watchers are told
 // ChildDown first) or brings it back (ChildUp).
 func (x *Faults) SetDown(down bool) {
@@ -78,10 +90,14 @@ func (x *Faults) SetDown(down bool) {
 	}
 	if down {
 		x.w.Tell(xlator.Event{Kind: xlator.ChildDown})
+		if x.client != 0 {
+			x.Child.Disconnect(context.Background(), &fop.DisconnectReq{Client: x.client})
+		}
 		return
 	}
 	x.mu.Lock()
 	x.down = false
+	x.session++
 	x.mu.Unlock()
 	x.w.Tell(xlator.Event{Kind: xlator.ChildUp})
 }
@@ -93,7 +109,7 @@ func (x *Faults) Watch(f func(xlator.Event)) {
 		x.mu.Lock()
 		down := x.down
 		x.mu.Unlock()
-		if !down {
+		if !down && (e.Client == 0 || e.Client == x.client) {
 			f(e)
 		}
 	})
@@ -123,11 +139,55 @@ func inject[Q, R any](x *Faults, op fop.Fop, do func(context.Context, Q) (R, err
 			return zero, syscall.EINTR
 		}
 	}
+	q, session, err := enterSession(x, q)
+	if err != nil {
+		return zero, err
+	}
 	if a.Err == 0 {
-		return do(ctx, q)
+		r, err := do(ctx, q)
+		stamp(r, session, err)
+		return r, err
 	}
 	if a.After {
 		do(ctx, q)
 	}
 	return zero, a.Err
+}
+
+// enterSession makes q a request of the connection that x stands for.
+func enterSession[Q any](x *Faults, q Q) (Q, uint64, error) {
+	x.mu.Lock()
+	client, session, down := x.client, x.session, x.down
+	x.mu.Unlock()
+	if client == 0 {
+		return q, 0, nil
+	}
+	copied := reflect.New(reflect.TypeOf(q).Elem())
+	copied.Elem().Set(reflect.ValueOf(q).Elem())
+	req := copied.Elem().FieldByName("Req").Addr().Interface().(*fop.Req)
+	if down || req.Session != 0 && req.Session != session {
+		return q, 0, syscall.ENOTCONN
+	}
+	caller := fop.Caller{}
+	if req.Caller != nil {
+		caller = *req.Caller
+	}
+	caller.Client = client
+	req.Caller = &caller
+	return copied.Interface().(Q), session, nil
+}
+
+// stamp tells in a reply which session holds the lock.
+func stamp(r any, session uint64, err error) {
+	if err != nil || session == 0 {
+		return
+	}
+	switch r := r.(type) {
+	case *fop.LockReply:
+		r.Session = session
+	case *fop.EntryReply:
+		r.Session = session
+	case *xlator.CreateReply:
+		r.Session = session
+	}
 }

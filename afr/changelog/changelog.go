@@ -1,0 +1,169 @@
+// Package changelog is the pure part of replication: the pending counters that
+// bricks keep about each other, who is accused by them, and whether a set of bricks
+// is a quorum. No I/O, no clock, no logger.
+package changelog
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+)
+
+// Class is the kind of change that a counter counts.
+type Class int
+
+const (
+	Data     Class = 0
+	Metadata Class = 1
+	Entry    Class = 2
+	classes        = 3
+)
+
+func (c Class) String() string { return [classes]string{"data", "metadata", "entry"}[c] }
+
+// DirtyKey is the xattr that says an operation may be in flight on this very copy.
+const DirtyKey = "trusted.afr.dirty"
+
+// KeyPrefix begins the name of each pending xattr; the rest is a pending name
+// (<volume>-client-<N>, the accused brick's brick-id).
+const KeyPrefix = "trusted.afr."
+
+// Counters is the value of trusted.afr.*: three BE32 counters, data, metadata, entry.
+type Counters [classes]uint32
+
+// Size of encoded Counters.
+const Size = 4 * classes
+
+// Parse decodes b; a missing xattr (nil) is all zero.
+func Parse(b []byte) (Counters, error) {
+	var c Counters
+	if b == nil {
+		return c, nil
+	}
+	if len(b) != Size {
+		return c, fmt.Errorf("pending counters have %d bytes, want %d", len(b), Size)
+	}
+	for i := range c {
+		c[i] = binary.BigEndian.Uint32(b[4*i:])
+	}
+	return c, nil
+}
+
+// Bytes encodes c.
+func (c Counters) Bytes() []byte {
+	b := make([]byte, Size)
+	for i, v := range c {
+		binary.BigEndian.PutUint32(b[4*i:], v)
+	}
+	return b
+}
+
+// Negated returns -c, as an xattrop that takes c back adds it.
+func (c Counters) Negated() Counters {
+	for i := range c {
+		c[i] = -c[i]
+	}
+	return c
+}
+
+// IsZero reports whether nothing is counted.
+func (c Counters) IsZero() bool { return c == Counters{} }
+
+// One returns counters with 1 for each class given.
+func One(cs ...Class) Counters {
+	var c Counters
+	for _, k := range cs {
+		c[k] = 1
+	}
+	return c
+}
+
+// MaxReplicas is the largest replica set.
+const MaxReplicas = 16
+
+// Set is a set of children of a replica set, as bits.
+type Set uint16
+
+// All returns the first n children.
+func All(n int) Set { return Set(1)<<n - 1 }
+
+// Of returns the set of one child.
+func Of(i int) Set { return 1 << i }
+
+// Has reports whether child i is in s.
+func (s Set) Has(i int) bool { return s>>i&1 != 0 }
+
+// Len counts the children in s.
+func (s Set) Len() int { return bits.OnesCount16(uint16(s)) }
+
+// Each returns the children in s, lowest first.
+func (s Set) Each(yield func(int) bool) {
+	for ; s != 0; s &= s - 1 {
+		if !yield(bits.TrailingZeros16(uint16(s))) {
+			return
+		}
+	}
+}
+
+func (s Set) String() string { return fmt.Sprintf("%b", uint16(s)) }
+
+// A Matrix holds what each child of a replica set says about one inode.
+type Matrix struct {
+	N       int
+	Replied Set                                // children whose row is known
+	Pending [MaxReplicas][MaxReplicas]Counters // Pending[i][j]: i says that j missed changes
+	Dirty   [MaxReplicas]Counters
+}
+
+// Accused returns the children that some child that replied accuses of having missed
+// changes of class k. A child's word about itself does not count.
+func (m *Matrix) Accused(k Class) Set {
+	var bad Set
+	for i := range m.Replied.Each {
+		for j := range m.N {
+			if j != i && m.Pending[i][j][k] != 0 {
+				bad |= Of(j)
+			}
+		}
+	}
+	return bad
+}
+
+// Readable returns the children whose copy may be read for class k. Empty although
+// somebody replied: split-brain, except for Entry, where nobody's names are thrown
+// away and so everybody may be read.
+func (m *Matrix) Readable(k Class) Set {
+	good := m.Replied &^ m.Accused(k)
+	if good == 0 && k == Entry {
+		return m.Replied
+	}
+	return good
+}
+
+// QuorumType is option quorum-type.
+type QuorumType int
+
+const (
+	QuorumNone  QuorumType = iota // one child is enough
+	QuorumAuto                    // more than half; of an even number exactly half with the first
+	QuorumFixed                   // Count
+)
+
+// Quorum is the rule that says which sets of children may act.
+type Quorum struct {
+	N     int
+	Type  QuorumType
+	Count int
+}
+
+// Met reports whether s may act.
+func (q Quorum) Met(s Set) bool {
+	n := s.Len()
+	switch q.Type {
+	case QuorumAuto:
+		return 2*n > q.N || 2*n == q.N && s.Has(0)
+	case QuorumFixed:
+		return n >= q.Count
+	}
+	return n >= 1
+}

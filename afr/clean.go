@@ -1,0 +1,58 @@
+package afr
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// PendingCountXattr is a virtual xattr of the root (internal): how many inodes this
+// brick knows some other brick to have missed changes of, in decimal.
+const PendingCountXattr = "glusterfs.xattrop-pending-count"
+
+// cleanliness remembers that, a moment ago, all bricks were up and none accused any
+// other of anything. Then one brick's word is as good as all bricks'.
+type cleanliness struct {
+	until  atomic.Int64 // unix nanoseconds up to which this is believed
+	spoils atomic.Uint64
+	asked  atomic.Int64 // unix nanoseconds of the last time somebody wanted to know
+}
+
+// now reports whether the whole set is clean.
+func (c *cleanliness) now() bool {
+	t := time.Now().UnixNano()
+	c.asked.Store(t)
+	return t < c.until.Load()
+}
+
+// spoil ends the belief: a brick came or went, or something was missed.
+func (c *cleanliness) spoil() {
+	c.spoils.Add(1)
+	c.until.Store(0)
+}
+
+// poll asks the bricks again, if anybody wants to know. It is called a few times a
+// second, and an answer holds as long as kernels cache attributes.
+func (c *cleanliness) poll(r *replicate) {
+	start := time.Now()
+	if start.UnixNano()-c.asked.Load() > int64(2*time.Second) || c.until.Load()-start.UnixNano() > int64(freshFor/2) {
+		return
+	}
+	spoils := c.spoils.Load()
+	if r.state.Load().up != r.all() {
+		return
+	}
+	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: PendingCountXattr, Internal: true}
+	for _, a := range xlator.Wind(context.Background(), r.children, xlator.Xlator.Getxattr, q) {
+		if a.Err != nil || len(a.Reply.Xattrs) != 1 || string(a.Reply.Xattrs[0].Value) != "0" {
+			return
+		}
+	}
+	c.until.Store(start.Add(freshFor).UnixNano())
+	if c.spoils.Load() != spoils {
+		c.until.Store(0)
+	}
+}

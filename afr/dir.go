@@ -1,0 +1,141 @@
+package afr
+
+import (
+	"context"
+	"sync"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// A dir lists one good copy of a directory. Offsets belong to the brick that gave
+// them; when that brick is lost, the listing goes on at another one without the names
+// that were given already.
+type dir struct {
+	r    *replicate
+	gfid fop.GFID
+
+	mu    sync.Mutex
+	child int                 // guarded by mu: which copy
+	d     xlator.Dir          // guarded by mu
+	given map[string]struct{} // guarded by mu: names given since offset 0
+	skip  bool                // guarded by mu: the copy changed; leave out what was given
+}
+
+func (r *replicate) Opendir(ctx context.Context, q *fop.OpendirReq) (*xlator.OpendirReply, error) {
+	d := &dir{r: r, gfid: q.GFID, given: map[string]struct{}{}}
+	a, err := readFrom(ctx, r, q.GFID, changelog.Entry, func(i int) (*xlator.OpendirReply, error) {
+		a, err := r.children[i].Opendir(ctx, q)
+		if err == nil {
+			d.child, d.d = i, a.Dir
+		}
+		return a, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &xlator.OpendirReply{Dir: d, Iatt: a.Iatt}, nil
+}
+
+// Readdirp gives attributes only while no brick accuses another: a copy's word about
+// each inode would have to be checked with the others, which lookup does.
+func (d *dir) Readdirp(ctx context.Context, q *fop.ReaddirpReq) (*fop.ReaddirpReply, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	qq := *q
+	qq.Plus = q.Plus && d.r.clean.now()
+	if q.Off == 0 {
+		clear(d.given)
+		d.skip = false
+	}
+	if !d.r.usable(d.r.state.Load().up) {
+		return nil, errDown
+	}
+	r, err := d.d.Readdirp(ctx, &qq)
+	for tries := 0; fop.IsDown(err) && tries < len(d.r.children); tries++ {
+		if err = d.reopen(ctx, &q.Req); err == nil {
+			d.skip, qq.Off = len(d.given) > 0, 0
+			r, err = d.d.Readdirp(ctx, &qq)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.fresh(ctx, &qq, r)
+}
+
+// fresh leaves out what was given before the listing moved to another copy.
+func (d *dir) fresh(ctx context.Context, q *fop.ReaddirpReq, r *fop.ReaddirpReply) (*fop.ReaddirpReply, error) {
+	for d.skip {
+		kept := r.Entries[:0]
+		var last uint64
+		for _, e := range r.Entries {
+			last = e.Off
+			if _, was := d.given[e.Name]; !was {
+				kept = append(kept, e)
+			}
+		}
+		r.Entries = kept
+		if len(kept) > 0 || r.EOF {
+			break
+		}
+		next := *q
+		next.Off = last
+		var err error
+		if r, err = d.d.Readdirp(ctx, &next); err != nil {
+			return nil, err
+		}
+	}
+	for i := range r.Entries {
+		d.given[r.Entries[i].Name] = struct{}{}
+	}
+	return r, nil
+}
+
+// reopen goes on at another good copy.
+func (d *dir) reopen(ctx context.Context, q *fop.Req) error {
+	_, err := readFrom(ctx, d.r, d.gfid, changelog.Entry, func(i int) (*xlator.OpendirReply, error) {
+		a, err := d.r.children[i].Opendir(ctx, &fop.OpendirReq{Req: fop.Req{Caller: q.Caller}, GFID: d.gfid})
+		if err == nil {
+			d.d.Close()
+			d.child, d.d = i, a.Dir
+		}
+		return a, err
+	})
+	return err
+}
+
+// Fsync makes the names durable on every live copy.
+func (d *dir) Fsync(ctx context.Context, q *fop.FsyncReq) (*fop.Empty, error) {
+	idx := d.r.indexes(d.r.state.Load().up)
+	got := xlator.Each(len(idx), func(k int) (*fop.Empty, error) {
+		a, err := d.r.children[idx[k]].Opendir(ctx, &fop.OpendirReq{Req: fop.Req{Caller: q.Caller}, GFID: d.gfid})
+		if err != nil {
+			return nil, err
+		}
+		defer a.Dir.Close()
+		return a.Dir.Fsync(ctx, q)
+	})
+	var ok set
+	var errs []error
+	for k, i := range idx {
+		errs = append(errs, got[k].Err)
+		if got[k].Err == nil {
+			ok |= changelog.Of(i)
+		}
+	}
+	if d.r.quorum.Met(ok) {
+		return &fop.Empty{}, nil
+	}
+	if e := worst(errs); e != nil {
+		return nil, e
+	}
+	return nil, errDown
+}
+
+func (d *dir) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.d.Close()
+}

@@ -1,0 +1,366 @@
+package afr
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// A place is a directory with the names in it that a fop changes. No names: the whole
+// directory.
+type place struct {
+	dir   fop.GFID
+	names []string
+}
+
+// entered is a place with its lease.
+type entered struct {
+	place
+	in    *inode
+	lease *lease
+	key   opKey
+}
+
+// enter takes part in the entry leases of the places, in GFID order so that two
+// clients never wait for each other. The result is in the order of the places; leave
+// it when done.
+func (r *replicate) enter(ctx context.Context, q *fop.Req, places ...place) ([]entered, error) {
+	out := make([]entered, len(places))
+	order := make([]int, len(places))
+	for i := range places {
+		out[i].place, order[i] = places[i], i
+	}
+	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(places[a].dir[:], places[b].dir[:]) })
+	for _, i := range order {
+		if err := r.enterOne(ctx, q, &out[i]); err != nil {
+			r.leave(out)
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (r *replicate) enterOne(ctx context.Context, q *fop.Req, e *entered) error {
+	in := r.inodes.get(e.dir)
+	var err error
+	e.key = noRange
+	switch {
+	case len(e.names) == 1:
+		e.key = nameKey(e.names[0], "")
+	case len(e.names) == 2:
+		e.key = nameKey(e.names[0], e.names[1])
+	default:
+		e.key.meta = true
+	}
+	in.mu.Lock()
+	single := len(e.names) > 0 && time.Now().Before(in.contendedUntil) && in.names.state == free
+	in.mu.Unlock()
+	if single {
+		e.lease, err = r.acquireNames(ctx, q, in, slices.Sorted(slices.Values(e.names)))
+	} else {
+		e.lease, err = r.begin(ctx, q, &in.names, e.key, changelog.Entry)
+	}
+	if err != nil {
+		r.inodes.put(in)
+		return err
+	}
+	e.in = in
+	return nil
+}
+
+func (r *replicate) leave(es []entered) {
+	for i := range es {
+		if es[i].in != nil {
+			r.end(es[i].lease, es[i].key)
+			r.inodes.put(es[i].in)
+			es[i].in = nil
+		}
+	}
+}
+
+// entryChange is the change that names in the places make.
+func entryChange(es ...entered) *change {
+	c := &change{class: changelog.Entry}
+	for _, e := range es {
+		c.leases, c.names = append(c.leases, e.lease), append(c.names, e.names)
+	}
+	return c
+}
+
+// newMark is what is stored on a new inode against bricks that missed its creation.
+func newMark(t fop.FileType) changelog.Counters {
+	switch t {
+	case fop.TypeReg:
+		return changelog.One(changelog.Data, changelog.Metadata)
+	case fop.TypeDir: // the data counter of a directory says: look at all names
+		return changelog.One(changelog.Data, changelog.Metadata, changelog.Entry)
+	case fop.TypeLink:
+		return changelog.Counters{}
+	}
+	return changelog.One(changelog.Metadata)
+}
+
+// accusations returns the pending xattrs against victims.
+func (r *replicate) accusations(c changelog.Counters, victims set) []fop.Xattr {
+	var xs []fop.Xattr
+	if c.IsZero() {
+		return nil
+	}
+	for j := range victims.Each {
+		xs = append(xs, fop.Xattr{Name: r.keys[j], Value: c.Bytes()})
+	}
+	return xs
+}
+
+// markNew blames those who failed in creating an inode, on the inode itself.
+func (r *replicate) markNew(ctx context.Context, g fop.GFID, t fop.FileType, o *outcome, l *lease) {
+	deltas := r.accusations(newMark(t), o.failed)
+	if len(deltas) == 0 {
+		return
+	}
+	on := &lease{gfid: g, session: l.session}
+	r.xattrop(context.WithoutCancel(ctx), on, o.ok, &fop.XattropReq{Deltas: deltas})
+}
+
+// Create makes a file and with it the file's lease.
+func (r *replicate) Create(ctx context.Context, q *fop.CreateReq) (*xlator.CreateReply, error) {
+	es, err := r.enter(ctx, &q.Req, place{q.Parent, []string{q.Name}})
+	if err != nil {
+		return nil, err
+	}
+	defer r.leave(es)
+	nl := &lease{gfid: q.GFID, owner: r.newOwner(), mark: newMark(fop.TypeReg), gen: es[0].lease.gen, lastUse: time.Now()}
+	nl.changed[changelog.Data], nl.changed[changelog.Metadata] = true, true
+	replies := make([]*xlator.CreateReply, len(r.children))
+	c := entryChange(es[0])
+	reply, o, err := transact(ctx, r, &q.Req, c, func(i int, req fop.Req) (*xlator.CreateReply, error) {
+		qq := *q
+		qq.Req = req
+		qq.Flags &^= syscall.O_TRUNC
+		qq.Lock = &fop.Lock{Domain: r.name, Owner: nl.owner}
+		qq.Mark = append(r.accusations(newMark(fop.TypeReg), c.missing), fop.Xattr{Name: changelog.DirtyKey, Value: nl.mark.Bytes()})
+		rep, err := r.children[i].Create(ctx, &qq)
+		replies[i] = rep
+		return rep, err
+	})
+	if err != nil {
+		r.abandonCreate(nl, replies)
+		return nil, err
+	}
+	r.markNew(ctx, q.GFID, fop.TypeReg, &o, es[0].lease)
+	in := r.inodes.get(q.GFID)
+	f := &file{r: r, in: in, flags: q.Flags &^ (syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC)}
+	for i := range o.ok.Each {
+		f.files[i] = replies[i].File
+		nl.session[i] = replies[i].Session
+	}
+	nl.locked, nl.active = o.ok, o.ok
+	nl.good = [3]set{o.ok, o.ok, o.ok}
+	nl.blamed = [3]set{o.missing | o.failed, o.missing | o.failed, 0}
+	r.install(in, nl)
+	reply.File = f
+	return reply, nil
+}
+
+// install puts the lease that came with a creation into its slot.
+func (r *replicate) install(in *inode, l *lease) {
+	s := &in.data
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if s.state != free {
+		// The GFID was used before: somebody resolved it already. Give this lock back.
+		r.keeper.spawn(func() { r.releaseLeases([]*lease{l}) })
+		return
+	}
+	l.slot = s
+	s.state, s.lease = held, l
+	r.keeper.add(r, s)
+	s.tell()
+}
+
+// abandonCreate gives back what a failed creation left on some bricks: open files and
+// locks. The name, if it is there, is marked by the directory's dirty mark.
+func (r *replicate) abandonCreate(l *lease, replies []*xlator.CreateReply) {
+	for i, rep := range replies {
+		if rep != nil {
+			rep.File.Close()
+			l.locked |= changelog.Of(i)
+			l.session[i] = rep.Session
+		}
+	}
+	l.keepDirty = true
+	if l.locked != 0 {
+		r.releaseLeases([]*lease{l})
+	}
+}
+
+// makeEntry is Mkdir, Mknod and Symlink.
+func (r *replicate) makeEntry(ctx context.Context, q *fop.Req, p place, g fop.GFID, t fop.FileType,
+	do func(i int, req fop.Req, mark []fop.Xattr) (*fop.EntryReply, error)) (*fop.EntryReply, error) {
+	es, err := r.enter(ctx, q, p)
+	if err != nil {
+		return nil, err
+	}
+	defer r.leave(es)
+	c := entryChange(es[0])
+	reply, o, err := transact(ctx, r, q, c, func(i int, req fop.Req) (*fop.EntryReply, error) {
+		return do(i, req, r.accusations(newMark(t), c.missing))
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.markNew(ctx, g, t, &o, es[0].lease)
+	return reply, nil
+}
+
+func (r *replicate) Mkdir(ctx context.Context, q *fop.MkdirReq) (*fop.EntryReply, error) {
+	return r.makeEntry(ctx, &q.Req, place{q.Parent, []string{q.Name}}, q.GFID, fop.TypeDir,
+		func(i int, req fop.Req, mark []fop.Xattr) (*fop.EntryReply, error) {
+			qq := *q
+			qq.Req, qq.Mark = req, mark
+			return r.children[i].Mkdir(ctx, &qq)
+		})
+}
+
+func (r *replicate) Mknod(ctx context.Context, q *fop.MknodReq) (*fop.EntryReply, error) {
+	return r.makeEntry(ctx, &q.Req, place{q.Parent, []string{q.Name}}, q.GFID, q.Type,
+		func(i int, req fop.Req, mark []fop.Xattr) (*fop.EntryReply, error) {
+			qq := *q
+			qq.Req, qq.Mark = req, mark
+			return r.children[i].Mknod(ctx, &qq)
+		})
+}
+
+func (r *replicate) Symlink(ctx context.Context, q *fop.SymlinkReq) (*fop.EntryReply, error) {
+	return r.makeEntry(ctx, &q.Req, place{q.Parent, []string{q.Name}}, q.GFID, fop.TypeLink,
+		func(i int, req fop.Req, mark []fop.Xattr) (*fop.EntryReply, error) {
+			qq := *q
+			qq.Req = req
+			return r.children[i].Symlink(ctx, &qq)
+		})
+}
+
+func (r *replicate) Link(ctx context.Context, q *fop.LinkReq) (*fop.EntryReply, error) {
+	es, err := r.enter(ctx, &q.Req, place{q.Parent, []string{q.Name}})
+	if err != nil {
+		return nil, err
+	}
+	defer r.leave(es)
+	reply, _, err := transact(ctx, r, &q.Req, entryChange(es[0]), func(i int, req fop.Req) (*fop.EntryReply, error) {
+		qq := *q
+		qq.Req = req
+		return r.children[i].Link(ctx, &qq)
+	})
+	return reply, err
+}
+
+func (r *replicate) Unlink(ctx context.Context, q *fop.UnlinkReq) (*fop.RemoveReply, error) {
+	es, err := r.enter(ctx, &q.Req, place{q.Parent, []string{q.Name}})
+	if err != nil {
+		return nil, err
+	}
+	defer r.leave(es)
+	reply, _, err := transact(ctx, r, &q.Req, entryChange(es[0]), func(i int, req fop.Req) (*fop.RemoveReply, error) {
+		qq := *q
+		qq.Req = req
+		return r.children[i].Unlink(ctx, &qq)
+	})
+	return reply, err
+}
+
+// Rmdir holds all names of the victim too: nobody may create in a directory that is
+// being removed.
+func (r *replicate) Rmdir(ctx context.Context, q *fop.RmdirReq) (*fop.RemoveReply, error) {
+	victim := q.GFID
+	if victim.IsZero() {
+		found, err := r.Lookup(ctx, &fop.LookupReq{Req: fop.Req{Caller: q.Caller}, Parent: q.Parent, Name: q.Name})
+		if err != nil {
+			return nil, err
+		}
+		if !found.Iatt.IsDir() {
+			return nil, syscall.ENOTDIR
+		}
+		victim = found.Iatt.GFID
+	}
+	es, err := r.enter(ctx, &q.Req, place{q.Parent, []string{q.Name}}, place{dir: victim})
+	if err != nil {
+		return nil, err
+	}
+	defer r.leave(es)
+	reply, _, err := transact(ctx, r, &q.Req, entryChange(es[0]), func(i int, req fop.Req) (*fop.RemoveReply, error) {
+		qq := *q
+		qq.Req, qq.GFID = req, victim
+		return r.children[i].Rmdir(ctx, &qq)
+	})
+	return reply, err
+}
+
+// Rename holds both directories and, if a directory is replaced, all of its names.
+func (r *replicate) Rename(ctx context.Context, q *fop.RenameReq) (*fop.RenameReply, error) {
+	for {
+		victim, err := r.renameVictim(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		reply, again, err := r.renameOver(ctx, q, victim)
+		if !again {
+			return reply, err
+		}
+	}
+}
+
+// renameVictim returns the GFID of the directory that the rename would replace.
+func (r *replicate) renameVictim(ctx context.Context, q *fop.RenameReq) (fop.GFID, error) {
+	if q.Flags != 0 {
+		return fop.GFID{}, nil // nothing is replaced
+	}
+	found, err := r.Lookup(ctx, &fop.LookupReq{Req: fop.Req{Caller: q.Caller}, Parent: q.NewParent, Name: q.NewName})
+	switch {
+	case fop.Errno(err) == syscall.ENOENT:
+		return fop.GFID{}, nil
+	case err != nil:
+		return fop.GFID{}, err
+	case found.Iatt.IsDir():
+		return found.Iatt.GFID, nil
+	}
+	return fop.GFID{}, nil
+}
+
+// renameOver renames while holding victim's names. again: the target became another
+// directory in between.
+func (r *replicate) renameOver(ctx context.Context, q *fop.RenameReq, victim fop.GFID) (reply *fop.RenameReply, again bool, err error) {
+	places := []place{{q.OldParent, []string{q.OldName, q.NewName}}}
+	if q.OldParent != q.NewParent {
+		places = []place{{q.OldParent, []string{q.OldName}}, {q.NewParent, []string{q.NewName}}}
+	} else if q.OldName == q.NewName {
+		places[0].names = places[0].names[:1]
+	}
+	dirs := len(places)
+	if !victim.IsZero() && victim != q.OldParent && victim != q.NewParent {
+		places = append(places, place{dir: victim})
+	}
+	es, err := r.enter(ctx, &q.Req, places...)
+	if err != nil {
+		return nil, false, err
+	}
+	defer r.leave(es)
+	now, err := r.renameVictim(ctx, q)
+	if err != nil {
+		return nil, false, err
+	}
+	if now != victim {
+		return nil, true, nil
+	}
+	reply, _, err = transact(ctx, r, &q.Req, entryChange(es[:dirs]...), func(i int, req fop.Req) (*fop.RenameReply, error) {
+		qq := *q
+		qq.Req = req
+		return r.children[i].Rename(ctx, &qq)
+	})
+	return reply, false, err
+}

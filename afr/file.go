@@ -1,0 +1,252 @@
+package afr
+
+import (
+	"context"
+	"math"
+	"sync"
+	"syscall"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// A file is open on every brick that was there; on others it is opened when needed.
+type file struct {
+	r     *replicate
+	in    *inode // with a reference
+	flags uint32
+
+	mu    sync.Mutex
+	files [changelog.MaxReplicas]xlator.File // guarded by mu once the file is handed out
+}
+
+// Open opens on all live bricks, so that each keeps the data while a program has it
+// open, and learns from all who may be read.
+func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply, error) {
+	st := r.state.Load()
+	if !r.usable(st.up) {
+		return nil, errDown
+	}
+	if q.Flags&syscall.O_TRUNC != 0 {
+		if _, err := r.Truncate(ctx, &fop.TruncateReq{Req: q.Req, GFID: q.GFID}); err != nil {
+			return nil, err
+		}
+	}
+	first := r.prefer(q.GFID, st.up)
+	idx := r.indexes(st.up)
+	got := xlator.Each(len(idx), func(k int) (*xlator.OpenReply, error) {
+		qq := *q
+		qq.Flags &^= syscall.O_TRUNC
+		qq.Want = append(append([]string(nil), q.Want...), r.want...)
+		if idx[k] != first {
+			qq.Content = 0
+		}
+		return r.children[idx[k]].Open(ctx, &qq)
+	})
+	l := &looked{}
+	var errs []error
+	f := &file{r: r, flags: q.Flags &^ syscall.O_TRUNC}
+	for k, i := range idx {
+		errs = append(errs, got[k].Err)
+		if got[k].Err == nil {
+			a := &got[k].Reply.OpenAnswer
+			f.files[i] = got[k].Reply.File
+			l.replies[i] = &fop.LookupReply{Iatt: a.Iatt, Xattrs: a.Xattrs}
+			l.present |= changelog.Of(i)
+			l.iatt = &l.replies[i].Iatt
+			r.row(&l.matrix, i, a.Xattrs)
+		}
+	}
+	l.matrix.N = len(r.children)
+	if !r.quorum.Met(l.present) {
+		f.closeAll()
+		if e := worst(errs); e != nil && r.quorum.Met(r.all()&^downs(got)) {
+			return nil, e
+		}
+		return nil, errDown
+	}
+	return r.opened(q, f, l, st, got, idx, first)
+}
+
+// opened finishes an Open whose quorum is met.
+func (r *replicate) opened(q *fop.OpenReq, f *file, l *looked, st *state, got []xlator.Result[*xlator.OpenReply], idx []int, first int) (*xlator.OpenReply, error) {
+	for i := range l.replies { // the matrix needs N before its verdicts
+		if l.replies[i] != nil {
+			r.row(&l.matrix, i, l.replies[i].Xattrs)
+		}
+	}
+	reply, err := l.reply(r, &fop.LookupReq{Want: q.Want})
+	if err != nil {
+		f.closeAll()
+		return nil, err
+	}
+	f.in = r.inodes.get(q.GFID)
+	f.in.remember(&l.matrix, l.iatt.Type, st.sum, now())
+	out := &xlator.OpenReply{File: f}
+	out.Iatt, out.Xattrs = reply.Iatt, reply.Xattrs
+	if l.matrix.Readable(changelog.Data).Has(first) {
+		for k, i := range idx {
+			if i == first && got[k].Err == nil {
+				out.Content = got[k].Reply.Content
+			}
+		}
+	}
+	return out, nil
+}
+
+func (f *file) closeAll() {
+	for i := range f.files {
+		if f.files[i] != nil {
+			f.files[i].Close()
+			f.files[i] = nil
+		}
+	}
+}
+
+// on returns the file on child i, opening it if it was not there before.
+func (f *file) on(ctx context.Context, i int) (xlator.File, error) {
+	f.mu.Lock()
+	c := f.files[i]
+	f.mu.Unlock()
+	if c != nil {
+		return c, nil
+	}
+	rep, err := f.r.children[i].Open(ctx, &fop.OpenReq{Req: fop.Req{Caller: internalCaller}, GFID: f.in.gfid, Flags: f.flags})
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.files[i] != nil {
+		rep.File.Close()
+	} else {
+		f.files[i] = rep.File
+	}
+	return f.files[i], nil
+}
+
+func (f *file) Readv(ctx context.Context, q *fop.ReadvReq) (*fop.ReadvReply, error) {
+	return readFile(ctx, f, func(c xlator.File) (*fop.ReadvReply, error) { return c.Readv(ctx, q) })
+}
+
+func readFile[R any](ctx context.Context, f *file, do func(xlator.File) (R, error)) (R, error) {
+	return readFrom(ctx, f.r, f.in.gfid, changelog.Data, func(i int) (R, error) {
+		c, err := f.on(ctx, i)
+		if err != nil {
+			var zero R
+			return zero, err
+		}
+		return do(c)
+	})
+}
+
+// changeData runs a change of the file's data on the bricks that store data.
+func changeData[R any](ctx context.Context, f *file, q *fop.Req, key opKey, c *change, do func(c xlator.File, i int, req fop.Req) (R, error)) (R, error) {
+	c.class, c.dataOnly = changelog.Data, true
+	return onInode(ctx, f.r, q, f.in.gfid, key, c, func(i int, req fop.Req) (R, error) {
+		child, err := f.on(ctx, i)
+		if err != nil {
+			var zero R
+			return zero, err
+		}
+		return do(child, i, req)
+	})
+}
+
+// Writev goes to all bricks that store data. Where bytes go in an O_APPEND file is
+// decided on the bricks, so these writes come one after the other.
+func (f *file) Writev(ctx context.Context, q *fop.WritevReq) (*fop.WritevReply, error) {
+	key := rangeKey(q.Off, q.Off+int64(len(q.Data))-1)
+	if f.flags&syscall.O_APPEND != 0 {
+		key = rangeKey(0, math.MaxInt64)
+	}
+	return changeData(ctx, f, &q.Req, key, &change{}, func(c xlator.File, i int, req fop.Req) (*fop.WritevReply, error) {
+		qq := *q
+		qq.Req = req
+		r, err := c.Writev(ctx, &qq)
+		if err == nil && r.N < len(q.Data) {
+			return nil, syscall.ENOSPC // a short write on one copy would make copies differ
+		}
+		return r, err
+	})
+}
+
+func (f *file) Fsync(ctx context.Context, q *fop.FsyncReq) (*fop.InodeReply, error) {
+	return changeData(ctx, f, &q.Req, noRange, &change{}, func(c xlator.File, i int, req fop.Req) (*fop.InodeReply, error) {
+		qq := *q
+		qq.Req = req
+		return c.Fsync(ctx, &qq)
+	})
+}
+
+func (f *file) Fallocate(ctx context.Context, q *fop.FallocateReq) (*fop.InodeReply, error) {
+	return changeData(ctx, f, &q.Req, rangeKey(0, math.MaxInt64), &change{}, func(c xlator.File, i int, req fop.Req) (*fop.InodeReply, error) {
+		qq := *q
+		qq.Req = req
+		return c.Fallocate(ctx, &qq)
+	})
+}
+
+func (f *file) Seek(ctx context.Context, q *fop.SeekReq) (*fop.SeekReply, error) {
+	return readFile(ctx, f, func(c xlator.File) (*fop.SeekReply, error) { return c.Seek(ctx, q) })
+}
+
+func (f *file) Rchecksum(ctx context.Context, q *fop.RchecksumReq) (*fop.RchecksumReply, error) {
+	return readFile(ctx, f, func(c xlator.File) (*fop.RchecksumReply, error) { return c.Rchecksum(ctx, q) })
+}
+
+// CopyFileRange lets each brick copy its own bytes, which is right only while every
+// copy of the source is good; otherwise the caller copies by reading and writing.
+func (f *file) CopyFileRange(ctx context.Context, q *fop.CopyRangeReq, dst xlator.File) (*fop.CopyRangeReply, error) {
+	d, ok := dst.(*file)
+	if !ok || d.r != f.r {
+		return nil, syscall.EXDEV
+	}
+	good, err := f.r.goodFor(ctx, f.in.gfid, changelog.Data)
+	if err != nil {
+		return nil, err
+	}
+	if good&f.r.dataSet() != f.r.dataSet() || d.in == f.in {
+		return nil, syscall.EXDEV
+	}
+	return changeData(ctx, d, &q.Req, rangeKey(q.DstOff, q.DstOff+q.Len-1), &change{}, func(c xlator.File, i int, req fop.Req) (*fop.CopyRangeReply, error) {
+		src, err := f.on(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		qq := *q
+		qq.Req = req
+		return copyAll(ctx, src, &qq, c)
+	})
+}
+
+// copyAll copies until q.Len bytes are copied or the source ends, so that all bricks
+// copy the same.
+func copyAll(ctx context.Context, src xlator.File, q *fop.CopyRangeReq, dst xlator.File) (*fop.CopyRangeReply, error) {
+	var total *fop.CopyRangeReply
+	for {
+		r, err := src.CopyFileRange(ctx, q, dst)
+		if err != nil {
+			return nil, err
+		}
+		if total == nil {
+			total = r
+		} else {
+			total.N, total.Post = total.N+r.N, r.Post
+		}
+		q.Off, q.DstOff, q.Len = q.Off+r.N, q.DstOff+r.N, q.Len-r.N
+		if r.N == 0 || q.Len <= 0 {
+			return total, nil
+		}
+	}
+}
+
+// Close closes on all bricks.
+func (f *file) Close() error {
+	f.mu.Lock()
+	f.closeAll()
+	f.mu.Unlock()
+	f.r.inodes.put(f.in)
+	return nil
+}

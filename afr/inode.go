@@ -1,0 +1,117 @@
+package afr
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/xlators/fop"
+)
+
+// inodeTable maps GFIDs to what this client has going on with the inode. An inode is
+// in it while somebody has a reference or one of its leases is not free.
+type inodeTable struct {
+	shards [64]inodeShard
+}
+
+type inodeShard struct {
+	mu sync.Mutex
+	m  map[fop.GFID]*inode // guarded by mu
+}
+
+// inode is the state of one inode at this client.
+type inode struct {
+	gfid fop.GFID
+	refs int // guarded by its shard's mu
+
+	mu    sync.Mutex
+	known known // guarded by mu
+	// contendedUntil: other clients work in this directory; names are locked one by one
+	// until then. Guarded by mu.
+	contendedUntil time.Time
+
+	data  slot // the inodelk lease: data and metadata
+	names slot // the entrylk lease of a directory
+}
+
+// known is what the marks said about who may be read, when last looked at.
+type known struct {
+	at    time.Time
+	sum   uint64 // state.sum at that time
+	typ   fop.FileType
+	good  [3]set // by class
+	valid bool
+}
+
+func (t *inodeTable) init() {
+	for i := range t.shards {
+		t.shards[i].m = map[fop.GFID]*inode{}
+	}
+}
+
+func (t *inodeTable) shard(g fop.GFID) *inodeShard { return &t.shards[g[15]%64] }
+
+// get returns the inode with a reference.
+func (t *inodeTable) get(g fop.GFID) *inode {
+	s := t.shard(g)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in := s.m[g]
+	if in == nil {
+		in = &inode{gfid: g}
+		in.data.in, in.names.in = in, in
+		in.names.entry = true
+		s.m[g] = in
+	}
+	in.refs++
+	return in
+}
+
+// peek returns the inode if it is there, without a reference: only to look at it or to
+// flag something.
+func (t *inodeTable) peek(g fop.GFID) *inode {
+	s := t.shard(g)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.m[g]
+}
+
+// put gives up a reference.
+func (t *inodeTable) put(in *inode) {
+	s := t.shard(in.gfid)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in.refs--
+	if in.refs == 0 {
+		delete(s.m, in.gfid)
+	}
+}
+
+func (in *inode) forgetKnown() {
+	in.mu.Lock()
+	in.known.valid = false
+	in.mu.Unlock()
+}
+
+// freshFor is how long a look at the marks is believed without a lease. It is the
+// kernel's own attribute timeout: no program can tell the difference.
+const freshFor = time.Second
+
+// remember stores what a matrix says about who may be read.
+func (in *inode) remember(m *changelog.Matrix, typ fop.FileType, sum uint64, at time.Time) {
+	k := known{at: at, sum: sum, typ: typ, valid: true}
+	for c := range k.good {
+		k.good[c] = m.Readable(changelog.Class(c))
+	}
+	in.mu.Lock()
+	in.known = k
+	in.mu.Unlock()
+}
+
+// recall returns what is known, if it is still to be believed.
+func (in *inode) recall(sum uint64, now time.Time) (known, bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	k := in.known
+	return k, k.valid && k.sum == sum && now.Sub(k.at) < freshFor
+}

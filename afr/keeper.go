@@ -1,0 +1,263 @@
+package afr
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// A keeper gives up leases that nobody used for a while, many at a time, and runs
+// what is done behind the caller's back.
+type keeper struct {
+	mu      sync.Mutex
+	held    map[*slot]struct{} // guarded by mu; slots that hold a lease
+	stopped bool               // guarded by mu; spawn runs inline from then on
+	wake    chan struct{}
+	done    chan struct{}
+	loop    sync.WaitGroup
+	tasks   sync.WaitGroup
+}
+
+// internalCaller is on whose behalf marks are undone and locks released.
+var internalCaller = &fop.Caller{PID: -1}
+
+func (k *keeper) start(r *replicate) {
+	k.held = map[*slot]struct{}{}
+	k.wake = make(chan struct{}, 1)
+	k.done = make(chan struct{})
+	k.loop.Go(func() { k.run(r) })
+}
+
+// stop ends the loop and gives up everything that is held.
+func (k *keeper) stop(r *replicate) {
+	k.mu.Lock()
+	stopped := k.stopped
+	k.stopped = true
+	k.mu.Unlock()
+	if stopped {
+		return
+	}
+	close(k.done)
+	k.loop.Wait()
+	k.tasks.Wait()
+	k.sweep(r, time.Now().Add(time.Hour))
+}
+
+// add notes that s holds a lease, which keeps its inode in the table.
+func (k *keeper) add(r *replicate, s *slot) {
+	r.inodes.get(s.in.gfid)
+	k.mu.Lock()
+	k.held[s] = struct{}{}
+	k.mu.Unlock()
+}
+
+func (k *keeper) remove(r *replicate, s *slot) {
+	k.mu.Lock()
+	delete(k.held, s)
+	k.mu.Unlock()
+	r.inodes.put(s.in)
+}
+
+// spawn runs f in the background; Close waits for it.
+func (k *keeper) spawn(f func()) {
+	k.mu.Lock()
+	if k.stopped {
+		// Close is waiting or has waited; the caller holds inode.mu, so do not run inline.
+		k.mu.Unlock()
+		go f()
+		return
+	}
+	k.tasks.Add(1)
+	k.mu.Unlock()
+	go func() {
+		defer k.tasks.Done()
+		f()
+	}()
+}
+
+// poke makes the loop look soon: a brick came or went.
+func (k *keeper) poke() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (k *keeper) run(r *replicate) {
+	tick := time.NewTicker(max(r.linger/4, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-k.done:
+			return
+		case <-k.wake:
+		case <-tick.C:
+		}
+		k.sweep(r, time.Now())
+		r.clean.poll(r)
+	}
+}
+
+// sweep gives up the leases that were last used before now minus the linger time, and
+// those that are stale. Two steps: everything that was changed is made durable first,
+// while the leases can still be used; then those that were not used meanwhile go.
+func (k *keeper) sweep(r *replicate, now time.Time) {
+	candidates := k.idle(r, now.Add(-r.linger))
+	if len(candidates) == 0 {
+		return
+	}
+	before := time.Now()
+	durable := r.syncAll()
+	var taken []*slot
+	var leases []*lease
+	for _, s := range candidates {
+		s.in.mu.Lock()
+		if s.state == held && s.lease.users == 0 && s.lease.lastUse.Before(before) {
+			s.state = releasing
+			taken, leases = append(taken, s), append(leases, s.lease)
+		}
+		s.in.mu.Unlock()
+	}
+	for _, l := range leases {
+		r.settle(l, durable)
+	}
+	r.releaseLeases(leases)
+	for _, s := range taken {
+		s.in.mu.Lock()
+		s.state, s.lease = free, nil
+		s.tell()
+		k.remove(r, s)
+		s.in.mu.Unlock()
+	}
+}
+
+// idle lists the slots whose lease was last used before t, or must be renewed.
+func (k *keeper) idle(r *replicate, t time.Time) []*slot {
+	st := r.state.Load()
+	k.mu.Lock()
+	all := make([]*slot, 0, len(k.held))
+	for s := range k.held {
+		all = append(all, s)
+	}
+	k.mu.Unlock()
+	out := all[:0]
+	for _, s := range all {
+		s.in.mu.Lock()
+		if s.state == held && s.lease.users == 0 && (s.lease.lastUse.Before(t) || s.lease.stale(st)) {
+			out = append(out, s)
+		}
+		s.in.mu.Unlock()
+	}
+	return out
+}
+
+// syncAll makes everything on all live children durable and returns those that did.
+func (r *replicate) syncAll() set {
+	idx := r.indexes(r.state.Load().up)
+	got := xlator.Each(len(idx), func(k int) (*fop.ReleaseReply, error) {
+		return r.children[idx[k]].Release(context.Background(), &fop.ReleaseReq{Req: fop.Req{Caller: internalCaller}, Sync: true})
+	})
+	var ok set
+	for k, i := range idx {
+		if got[k].Err == nil {
+			ok |= changelog.Of(i)
+		} else if !fop.IsDown(got[k].Err) {
+			r.log.Error("a brick could not make its data durable; what was changed stays marked", "child", r.names[i], "err", got[k].Err)
+		}
+	}
+	return ok
+}
+
+// syncInode makes one inode durable on the lease's children and returns those that did.
+func (r *replicate) syncInode(l *lease) set {
+	idx := r.indexes(l.live(r.state.Load()))
+	got := xlator.Each(len(idx), func(k int) (*fop.ReleaseReply, error) {
+		return r.children[idx[k]].Release(context.Background(), &fop.ReleaseReq{
+			Req:  fop.Req{Caller: internalCaller, Session: l.session[idx[k]]},
+			Sync: true, Items: []fop.ReleaseItem{{GFID: l.gfid, NoUnlock: true}}})
+	})
+	var ok set
+	for k, i := range idx {
+		if got[k].Err == nil {
+			ok |= changelog.Of(i)
+		}
+	}
+	return ok
+}
+
+// settle makes sure, before a lease's dirty marks are undone, that each child which
+// took part in it and was lost since is blamed: what it had may not have been durable.
+func (r *replicate) settle(l *lease, durable set) {
+	st := r.state.Load()
+	l.active = l.live(st) & durable
+	lost := l.locked &^ l.active
+	for c := range l.changed {
+		victims := lost &^ l.blamed[c]
+		if !l.changed[c] || victims == 0 {
+			continue
+		}
+		// A minority must not accuse: the others may be doing the same to it.
+		if !r.quorum.Met(l.active) {
+			l.keepDirty = true
+			continue
+		}
+		if ok := r.blame(context.Background(), l, changelog.Class(c), victims, nil, l.active); !r.quorum.Met(ok) {
+			l.keepDirty = true
+		}
+	}
+}
+
+// releaseLeases undoes marks and unlocks on all children, one message each. Children that were lost on the way keep their marks and
+// have lost the locks anyway.
+func (r *replicate) releaseLeases(ls []*lease) {
+	if len(ls) == 0 {
+		return
+	}
+	var idx []int
+	var reqs []*fop.ReleaseReq
+	for i := range r.children {
+		if q := r.releaseReq(ls, i); len(q.Items) > 0 {
+			idx, reqs = append(idx, i), append(reqs, q)
+		}
+	}
+	got := xlator.Each(len(idx), func(k int) (*fop.ReleaseReply, error) {
+		return r.children[idx[k]].Release(context.Background(), reqs[k])
+	})
+	for k, i := range idx {
+		if err := got[k].Err; err != nil && !fop.IsDown(err) {
+			r.log.Error("marks could not be undone; the inodes stay marked for healing", "child", r.names[i], "err", err)
+		}
+	}
+}
+
+// releaseReq makes the message to child i. Leases of different connections cannot
+// share one, so only those of the newest are in it; the older ones died with theirs.
+func (r *replicate) releaseReq(ls []*lease, i int) *fop.ReleaseReq {
+	q := &fop.ReleaseReq{Req: fop.Req{Caller: internalCaller}}
+	for _, l := range ls {
+		if l.locked.Has(i) {
+			q.Session = max(q.Session, l.session[i])
+		}
+	}
+	for _, l := range ls {
+		if !l.locked.Has(i) || l.session[i] != q.Session {
+			continue
+		}
+		names := l.names
+		if names == nil {
+			names = []string{""}
+		}
+		for k, name := range names {
+			it := fop.ReleaseItem{GFID: l.gfid, Domain: r.name, Owner: l.owner, Entry: l.entry, Name: name}
+			if k == 0 && l.active.Has(i) && !l.keepDirty {
+				it.Undo = []fop.Xattr{{Name: changelog.DirtyKey, Value: l.mark.Negated().Bytes()}}
+			}
+			q.Items = append(q.Items, it)
+		}
+	}
+	return q
+}

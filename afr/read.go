@@ -1,0 +1,315 @@
+package afr
+
+import (
+	"context"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// Lookup asks all live bricks, compares what they say, and answers with the copy that
+// nobody accuses. While the whole set is clean, one brick answers for all.
+func (r *replicate) Lookup(ctx context.Context, q *fop.LookupReq) (*fop.LookupReply, error) {
+	st := r.state.Load()
+	if !r.usable(st.up) {
+		return nil, errDown
+	}
+	if r.clean.now() {
+		where := q.GFID
+		if q.Name != "" {
+			where = q.Parent
+		}
+		reply, err := r.children[r.prefer(where, st.up)].Lookup(ctx, q)
+		if !fop.IsDown(err) && fop.Errno(err) != syscall.ESTALE {
+			return reply, err
+		}
+	}
+	l, err := r.lookupAll(ctx, q, st)
+	if err != nil {
+		return nil, err
+	}
+	return l.reply(r, q)
+}
+
+// looked is what the bricks said to a lookup, after those that do not count were
+// sorted out.
+type looked struct {
+	replies [changelog.MaxReplicas]*fop.LookupReply
+	present set // children that have it
+	matrix  changelog.Matrix
+	iatt    *fop.Iatt // of some present child: GFID and type are right
+}
+
+func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state) (*looked, error) {
+	at := time.Now()
+	qq := *q
+	qq.Want = slices.Concat(q.Want, r.want)
+	idx := r.indexes(st.up)
+	got := xlator.Each(len(idx), func(k int) (*fop.LookupReply, error) {
+		return r.children[idx[k]].Lookup(ctx, &qq)
+	})
+	l := &looked{}
+	var absent, answered set
+	var errs []error
+	for k, i := range idx {
+		switch {
+		case got[k].Err == nil:
+			l.replies[i] = got[k].Reply
+			l.present |= changelog.Of(i)
+		case fop.IsGone(got[k].Err):
+			absent |= changelog.Of(i)
+		}
+		if !fop.IsDown(got[k].Err) {
+			answered |= changelog.Of(i)
+		}
+		errs = append(errs, got[k].Err)
+	}
+	if !r.quorum.Met(answered) {
+		if e := worst(errs); fop.Errno(e) == syscall.EINTR {
+			return nil, e
+		}
+		return nil, errDown
+	}
+	if l.present == 0 {
+		return nil, worst(errs)
+	}
+	if q.Name != "" && (absent != 0 || r.mixed(l)) {
+		if err := r.agree(ctx, q, l, absent); err != nil {
+			return nil, err
+		}
+	}
+	l.matrix.N = len(r.children)
+	for i := range l.present.Each {
+		r.row(&l.matrix, i, l.replies[i].Xattrs)
+		l.iatt = &l.replies[i].Iatt
+	}
+	in := r.inodes.get(l.iatt.GFID)
+	in.remember(&l.matrix, l.iatt.Type, st.sum, at)
+	r.rememberIdle(in)
+	return l, nil
+}
+
+// rememberIdle gives up the reference taken to remember what a lookup learned. What is
+// known about an inode that nothing else refers to goes with it: it would be too old
+// by its next use.
+func (r *replicate) rememberIdle(in *inode) { r.inodes.put(in) }
+
+// mixed reports whether the present children disagree about what the name is.
+func (r *replicate) mixed(l *looked) bool {
+	var first *fop.Iatt
+	for i := range l.present.Each {
+		a := &l.replies[i].Iatt
+		if first == nil {
+			first = a
+		}
+		if a.GFID != first.GFID || a.Type != first.Type {
+			return true
+		}
+	}
+	return false
+}
+
+// agree decides about a name on which the bricks disagree: those that are not accused
+// of having missed names decide, and an existing name needs their quorum, since a
+// creation is acknowledged no earlier.
+func (r *replicate) agree(ctx context.Context, q *fop.LookupReq, l *looked, absent set) error {
+	good, err := r.goodFor(ctx, q.Parent, changelog.Entry)
+	if err != nil {
+		return err
+	}
+	l.present &= good
+	absent &= good
+	if l.present == 0 {
+		return syscall.ENOENT
+	}
+	groups := map[fop.GFID]set{}
+	for i := range l.present.Each {
+		groups[l.replies[i].Iatt.GFID] |= changelog.Of(i)
+	}
+	if len(groups) == 1 {
+		if absent != 0 && !r.quorum.Met(l.present) {
+			return syscall.ENOENT
+		}
+		return nil
+	}
+	for _, s := range groups {
+		if 2*s.Len() > len(r.children) {
+			l.present = s
+			return nil
+		}
+	}
+	r.log.Error("bricks disagree about what a name is (GFID split-brain)", "parent", q.Parent, "name", q.Name)
+	return syscall.EIO
+}
+
+// reply builds the answer from the copies that may be read.
+func (l *looked) reply(r *replicate, q *fop.LookupReq) (*fop.LookupReply, error) {
+	g := l.iatt.GFID
+	meta := l.matrix.Readable(changelog.Metadata)
+	data := meta
+	switch l.iatt.Type {
+	case fop.TypeReg:
+		data = l.matrix.Readable(changelog.Data)
+		switch {
+		case data == 0: // split-brain: stat shows some copy, data cannot be had
+			data = l.present
+		case data&r.dataSet() == 0: // only the arbiter is good
+			return nil, errDown
+		}
+	case fop.TypeDir:
+		data = l.matrix.Readable(changelog.Entry)
+	}
+	if meta == 0 {
+		meta = l.present
+	}
+	from := r.prefer(g, data)
+	if both := data & meta; both != 0 && (both&r.dataSet() != 0 || l.iatt.Type != fop.TypeReg) {
+		from = r.prefer(g, both)
+	}
+	out := l.replies[from]
+	if !meta.Has(from) {
+		m := l.replies[r.prefer(g, meta)].Iatt
+		m.Size, m.Blocks, m.Blksize = out.Iatt.Size, out.Iatt.Blocks, out.Iatt.Blksize
+		out.Iatt = m
+	}
+	out.Xattrs = slices.DeleteFunc(out.Xattrs, func(x fop.Xattr) bool { return !slices.Contains(q.Want, x.Name) })
+	return out, nil
+}
+
+// goodFor returns the children whose copy of g may be read for a class: by the lease
+// if one is held, else by what was seen lately, else by asking.
+func (r *replicate) goodFor(ctx context.Context, g fop.GFID, class changelog.Class) (set, error) {
+	st := r.state.Load()
+	if !r.usable(st.up) {
+		return 0, errDown
+	}
+	in := r.inodes.get(g)
+	defer r.inodes.put(in)
+	s := &in.data
+	if class == changelog.Entry {
+		s = &in.names
+	}
+	in.mu.Lock()
+	if s.state == held && !s.lease.stale(st) {
+		good := s.lease.good[class] & s.lease.live(st)
+		in.mu.Unlock()
+		return good, nil
+	}
+	in.mu.Unlock()
+	if r.clean.now() {
+		return st.up, nil
+	}
+	if k, ok := in.recall(st.sum, time.Now()); ok {
+		return k.good[class], nil
+	}
+	l, err := r.lookupAll(ctx, &fop.LookupReq{Req: fop.Req{Caller: internalCaller}, GFID: g}, st)
+	if err != nil {
+		return 0, err
+	}
+	return l.matrix.Readable(class), nil
+}
+
+// readFrom does a reading fop on one good copy, and on the next if that one fails.
+func readFrom[R any](ctx context.Context, r *replicate, g fop.GFID, class changelog.Class, do func(i int) (R, error)) (R, error) {
+	var zero R
+	good, err := r.goodFor(ctx, g, class)
+	if err != nil {
+		return zero, err
+	}
+	if good == 0 {
+		return zero, syscall.EIO // split-brain
+	}
+	if class == changelog.Data {
+		if good &= r.dataSet(); good == 0 {
+			return zero, errDown
+		}
+	}
+	var errs []error
+	for good != 0 {
+		i := r.prefer(g, good)
+		reply, err := do(i)
+		switch fop.Errno(err) {
+		case 0:
+			return reply, nil
+		case syscall.ENOTCONN, syscall.ESTALE, syscall.ENOENT, syscall.EIO, syscall.EBADFD:
+			errs = append(errs, err)
+			good &^= changelog.Of(i)
+		default:
+			return zero, err
+		}
+	}
+	return zero, worst(errs)
+}
+
+// Stat is a lookup by GFID, unless one good copy is known.
+func (r *replicate) Stat(ctx context.Context, q *fop.StatReq) (*fop.StatReply, error) {
+	if i := r.trusted(q.GFID); i >= 0 {
+		reply, err := r.children[i].Stat(ctx, q)
+		if !fop.IsDown(err) {
+			return reply, err
+		}
+	}
+	l, err := r.Lookup(ctx, &fop.LookupReq{Req: q.Req, GFID: q.GFID})
+	if err != nil {
+		return nil, err
+	}
+	return &fop.StatReply{Iatt: l.Iatt}, nil
+}
+
+// trusted returns a child whose attributes of g are right without asking others, or -1.
+func (r *replicate) trusted(g fop.GFID) int {
+	st := r.state.Load()
+	if !r.usable(st.up) {
+		return -1
+	}
+	if in := r.inodes.peek(g); in != nil {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		if s := &in.data; s.state == held && !s.lease.stale(st) {
+			l := s.lease
+			return r.prefer(g, l.good[changelog.Data]&l.good[changelog.Metadata]&l.live(st)&r.dataSet())
+		}
+	}
+	if r.clean.now() {
+		return r.prefer(g, st.up)
+	}
+	return -1
+}
+
+func (r *replicate) Readlink(ctx context.Context, q *fop.ReadlinkReq) (*fop.ReadlinkReply, error) {
+	return readFrom(ctx, r, q.GFID, changelog.Metadata, func(i int) (*fop.ReadlinkReply, error) {
+		return r.children[i].Readlink(ctx, q)
+	})
+}
+
+// Getxattr hides the marks: they are bookkeeping between bricks.
+func (r *replicate) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.GetxattrReply, error) {
+	return readFrom(ctx, r, q.GFID, changelog.Metadata, func(i int) (*fop.GetxattrReply, error) {
+		return r.children[i].Getxattr(ctx, q)
+	})
+}
+
+// Statfs tells of the brick that has the least room, since every copy must fit.
+func (r *replicate) Statfs(ctx context.Context, q *fop.StatfsReq) (*fop.StatfsReply, error) {
+	idx := r.indexes(r.state.Load().up & r.dataSet())
+	var least *fop.StatfsReply
+	var errs []error
+	got := xlator.Each(len(idx), func(k int) (*fop.StatfsReply, error) { return r.children[idx[k]].Statfs(ctx, q) })
+	for _, a := range got {
+		errs = append(errs, a.Err)
+		if a.Err == nil && (least == nil || a.Reply.Bavail*a.Reply.Frsize < least.Bavail*least.Frsize) {
+			least = a.Reply
+		}
+	}
+	if least != nil {
+		return least, nil
+	}
+	if e := worst(errs); e != nil {
+		return nil, e
+	}
+	return nil, errDown
+}

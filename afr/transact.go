@@ -1,0 +1,317 @@
+package afr
+
+import (
+	"context"
+	"syscall"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// A change is one modifying fop under the leases it needs.
+type change struct {
+	class  changelog.Class
+	leases []*lease
+	// names[k] are the names of leases[k]'s directory that change, for the granular
+	// entry index.
+	names [][]string
+	// dataOnly: the arbiter does not get the fop; it stores no data, and its lock and
+	// marks stand for it.
+	dataOnly bool
+	// missing is set before do is called: the children that do not take part.
+	missing set
+	// weight tells how much of the fop a child did; who did less than others failed.
+	// nil: all the same.
+	weight func(k int) int
+}
+
+// outcome is what came of a change.
+type outcome struct {
+	targets set // children that the fop went to
+	ok      set // of these, those that did it
+	failed  set // those that did not, blamed by now
+	missing set // children that did not take part, blamed before
+	chosen  int // whose reply to use
+}
+
+// transact runs one modifying fop under the protocol of the package comment. do is
+// called for each child, concurrently, with the request header to use.
+func transact[R any](ctx context.Context, r *replicate, q *fop.Req, c *change, do func(i int, req fop.Req) (R, error)) (R, outcome, error) {
+	var zero R
+	ctx = context.WithoutCancel(ctx)
+	o, good, err := r.prepare(ctx, c)
+	if err != nil {
+		return zero, o, err
+	}
+	idx := r.indexes(o.targets)
+	got := xlator.Each(len(idx), func(k int) (R, error) {
+		return do(idx[k], fop.Req{Caller: q.Caller, Session: c.leases[0].session[idx[k]]})
+	})
+	errs := make([]error, len(idx))
+	for k := range got {
+		errs[k] = got[k].Err
+	}
+	if err := r.finish(ctx, c, &o, good, idx, errs); err != nil {
+		return zero, o, err
+	}
+	for k, i := range idx {
+		if i == o.chosen {
+			return got[k].Reply, o, nil
+		}
+	}
+	return zero, o, syscall.EIO
+}
+
+// prepare decides who takes part, marks what is not marked yet, and blames those who
+// cannot take part.
+func (r *replicate) prepare(ctx context.Context, c *change) (outcome, set, error) {
+	st := r.state.Load()
+	part, good := r.all(), r.all()
+	for _, l := range c.leases {
+		part &= l.live(st)
+		good &= l.good[c.class]
+		for i := range part.Each { // one message goes over one connection
+			if l.session[i] != c.leases[0].session[i] {
+				part &^= changelog.Of(i)
+			}
+		}
+	}
+	good &= part
+	if err := r.enough(good, part); err != nil {
+		return outcome{}, 0, err
+	}
+	for k, l := range c.leases {
+		part &= r.markAndBlame(ctx, c, k, l, part)
+	}
+	good &= part
+	if err := r.enough(good, part); err != nil {
+		c.spoil()
+		return outcome{}, 0, err
+	}
+	c.missing = r.all() &^ part
+	o := outcome{targets: part, missing: c.missing}
+	if c.dataOnly {
+		o.targets &= r.dataSet()
+	}
+	return o, good, nil
+}
+
+// enough says whether a change may be made when these children are good, of those
+// that take part.
+func (r *replicate) enough(good, part set) error {
+	if r.quorum.Met(good) && good&r.dataSet() != 0 {
+		return nil
+	}
+	if good == 0 && part == r.all() {
+		return syscall.EIO // split-brain: every copy is accused
+	}
+	return errDown
+}
+
+// markAndBlame adds what marks the change needs beyond those that came with the lease,
+// and returns the children that have them.
+func (r *replicate) markAndBlame(ctx context.Context, c *change, k int, l *lease, part set) set {
+	mu := l.lockState()
+	needMark := l.mark[c.class] == 0
+	victims := r.all() &^ part
+	if c.class != changelog.Entry {
+		victims &^= l.blamed[c.class]
+	}
+	l.changed[c.class] = true
+	mu.unlock()
+	if needMark {
+		part &= r.addMark(ctx, l, c.class, part)
+	}
+	if victims == 0 {
+		return part
+	}
+	var names []string
+	if c.names != nil {
+		names = c.names[k]
+	}
+	return part & r.blame(ctx, l, c.class, victims, names, part)
+}
+
+// finish judges the answers: who failed is blamed, and without quorum the change
+// failed.
+func (r *replicate) finish(ctx context.Context, c *change, o *outcome, good set, idx []int, errs []error) error {
+	best := 0
+	for k := range idx {
+		if errs[k] == nil && c.weight != nil {
+			best = max(best, c.weight(k))
+		}
+	}
+	var goodErrs []error
+	for k, i := range idx {
+		switch {
+		case errs[k] != nil:
+			if good.Has(i) {
+				goodErrs = append(goodErrs, errs[k])
+			}
+			if fop.IsDown(errs[k]) {
+				c.keepDirty()
+			}
+		case c.weight == nil || c.weight(k) == best:
+			o.ok |= changelog.Of(i)
+		}
+	}
+	o.failed = o.targets &^ o.ok
+	if o.ok&good == 0 {
+		if o.ok != 0 {
+			c.spoil() // only stale copies took it
+		}
+		if e := worst(goodErrs); e != nil {
+			return e
+		}
+		return errDown
+	}
+	stand := o.ok
+	if c.dataOnly && r.arbiter >= 0 {
+		stand |= changelog.Of(r.arbiter) & good
+	}
+	if !r.quorum.Met(stand & good) {
+		c.spoil()
+		if e := worst(goodErrs); e != nil {
+			return e
+		}
+		return errDown
+	}
+	if o.failed != 0 {
+		if err := r.blameFailed(ctx, c, o, stand, good); err != nil {
+			return err
+		}
+	}
+	o.chosen = r.prefer(c.leases[0].gfid, o.ok&good)
+	return nil
+}
+
+// blameFailed records, before the caller hears of success, who did not do the change.
+func (r *replicate) blameFailed(ctx context.Context, c *change, o *outcome, stand, good set) error {
+	for k, l := range c.leases {
+		var names []string
+		if c.names != nil {
+			names = c.names[k]
+		}
+		stand &= r.blame(ctx, l, c.class, o.failed, names, stand)
+		mu := l.lockState()
+		l.active &^= o.failed
+		mu.unlock()
+	}
+	if !r.quorum.Met(stand & good) {
+		c.spoil()
+		return errDown
+	}
+	return nil
+}
+
+// spoil keeps the dirty marks for the healer and ends the leases after this change.
+func (c *change) spoil() {
+	for _, l := range c.leases {
+		mu := l.lockState()
+		l.keepDirty, l.contended = true, true
+		mu.unlock()
+	}
+}
+
+func (c *change) keepDirty() {
+	for _, l := range c.leases {
+		mu := l.lockState()
+		l.keepDirty = true
+		mu.unlock()
+	}
+}
+
+// leaseState is the lock that guards a lease's fields, or none for a transient one.
+type leaseState struct{ s *slot }
+
+func (l *lease) lockState() leaseState {
+	if l.slot != nil {
+		l.slot.in.mu.Lock()
+	}
+	return leaseState{l.slot}
+}
+
+func (m leaseState) unlock() {
+	if m.s != nil {
+		m.s.in.mu.Unlock()
+	}
+}
+
+// addMark adds the dirty mark of a class to a lease that was taken for another.
+func (r *replicate) addMark(ctx context.Context, l *lease, class changelog.Class, on set) set {
+	one := changelog.One(class)
+	ok := r.xattrop(ctx, l, on, &fop.XattropReq{Deltas: []fop.Xattr{{Name: changelog.DirtyKey, Value: one.Bytes()}}})
+	mu := l.lockState()
+	l.mark[class] = 1
+	l.active &^= on &^ ok
+	mu.unlock()
+	return ok
+}
+
+// blame adds pending counters against victims on the children in on, and returns
+// those that have stored them. Names that are not known need a full look by the healer.
+func (r *replicate) blame(ctx context.Context, l *lease, class changelog.Class, victims set, names []string, on set) set {
+	on &^= victims
+	c := changelog.One(class)
+	if class == changelog.Entry && names == nil {
+		c = changelog.One(changelog.Entry, changelog.Data)
+	}
+	if class == changelog.Entry && len(names) == 2 {
+		c[changelog.Entry] = 2
+	}
+	q := &fop.XattropReq{EntryCreate: names}
+	for j := range victims.Each {
+		q.Deltas = append(q.Deltas, fop.Xattr{Name: r.keys[j], Value: c.Bytes()})
+	}
+	ok := r.xattrop(ctx, l, on, q)
+	r.clean.spoil()
+	if r.quorum.Met(ok) {
+		mu := l.lockState()
+		l.blamed[class] |= victims
+		mu.unlock()
+	}
+	return ok
+}
+
+// xattrop adds counters on the lease's inode and returns the children that did.
+func (r *replicate) xattrop(ctx context.Context, l *lease, on set, q *fop.XattropReq) set {
+	q.GFID, q.Op = l.gfid, fop.XattropAdd32
+	idx := r.indexes(on)
+	got := xlator.Each(len(idx), func(k int) (*fop.XattropReply, error) {
+		qq := *q
+		qq.Req = fop.Req{Caller: internalCaller, Session: l.session[idx[k]]}
+		return r.children[idx[k]].Xattrop(ctx, &qq)
+	})
+	var ok set
+	for k, i := range idx {
+		if got[k].Err == nil {
+			ok |= changelog.Of(i)
+		} else if !fop.IsDown(got[k].Err) {
+			r.log.Warn("a mark could not be stored", "child", r.names[i], "gfid", l.gfid, "op_errno", fop.Errno(got[k].Err))
+		}
+	}
+	return ok
+}
+
+// prefer returns the child of s to read inode g from: the configured one, else spread
+// by GFID over those that store data.
+func (r *replicate) prefer(g fop.GFID, s set) int {
+	if d := s & r.dataSet(); d != 0 {
+		s = d
+	}
+	if r.readIdx >= 0 && s.Has(r.readIdx) {
+		return r.readIdx
+	}
+	n := 0
+	if r.hashRead {
+		n = int(g[15]^g[7]) % max(s.Len(), 1)
+	}
+	for i := range s.Each {
+		if n == 0 {
+			return i
+		}
+		n--
+	}
+	return -1
+}
