@@ -234,3 +234,9 @@ func Globals(key string) ([]Value, error) {
 	}
 	return out, nil
 }
+
+// Lasting tells whether an option survives a reset of all options: those that volume
+// create sets for every volume.
+func Lasting(key string) bool {
+	return slices.ContainsFunc(Created(1), func(o [2]string) bool { return o[0] == key })
+}

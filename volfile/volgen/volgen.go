@@ -30,12 +30,8 @@ type Volume struct {
 type Brick struct {
 	ID   string // brick-id, the name of its protocol/client: VOL-client-N
 	Host string // where its daemon listens
-	Port int    // the daemon's port if it is not 24007, else 0
 	Path string
 }
-
-// DaemonPort is where daemons listen unless told otherwise.
-const DaemonPort = 24007
 
 // IsArbiter tells whether brick i of the volume is an arbiter.
 func (v *Volume) IsArbiter(i int) bool {
@@ -113,9 +109,6 @@ func addClient(g *volfile.Graph, v *Volume, i int) {
 		{Key: "transport-type", Value: "tcp"},
 		{Key: "ping-timeout", Value: "5"},
 	}})
-	if b.Port != 0 && b.Port != DaemonPort {
-		n.Set("daemon-port", strconv.Itoa(b.Port))
-	}
 	apply(v, n, side{})
 }
 

@@ -29,8 +29,6 @@ func TestGolden(t *testing.T) {
 		"diagnostics.client-log-level": "WARNING", "cluster.granular-entry-heal": "on", "nfs.disable": "on",
 		"user.note": "some text", "cluster.rsync-hash-regex": `^\.(.+)\.[^.]+$`, "auth.allow": "10.0.0.*",
 	}
-	otherPort := volume(1, 1, 0, nil)
-	otherPort.Bricks[0].Port = 24107
 	for _, c := range []struct {
 		name  string
 		graph *volfile.Graph
@@ -44,7 +42,6 @@ func TestGolden(t *testing.T) {
 		{"arbiter-data-brick", BrickGraph(volume(6, 3, 1, nil), 4)},
 		{"options-client", ClientGraph(volume(3, 3, 1, options))},
 		{"options-brick", BrickGraph(volume(3, 3, 1, options), 0)},
-		{"port-client", ClientGraph(otherPort)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := c.graph.String()

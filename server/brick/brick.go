@@ -1,0 +1,198 @@
+// Package brick is the brick process: it fetches its volfile, builds the graph, serves
+// it to clients and answers the daemon on its admin socket.
+//
+// The process holds its pid file locked for as long as it lives (see brickproc). It
+// outlives the daemon that started it. When the disk fails its health check, clients
+// are refused until it recovers, and the daemon is told why.
+package brick
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gofs/gofs/protocol/mgmt"
+	"github.com/gofs/gofs/protocol/server"
+	"github.com/gofs/gofs/server/mgmt/brickproc"
+	"github.com/gofs/gofs/volfile"
+	"github.com/gofs/gofs/xlators/graph"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// Config says what to serve and where.
+type Config struct {
+	Daemon    string // address or unix socket of the daemon; "" with VolfilePath
+	VolfileID string // which volfile to ask the daemon for
+	// VolfilePath is a file to read instead of asking; it is not watched.
+	VolfilePath string
+
+	Volume   string
+	VolumeID string
+	Path     string // the brick's directory, the name clients ask for
+	Listen   string // address, "" for all
+	Port     int
+
+	PidFile string // "" for none
+	Socket  string // admin socket, "" for none
+	Log     *slog.Logger
+	Level   *slog.LevelVar // set as diagnostics.brick-log-level says
+}
+
+// fetching is how long the daemon may take to answer at start.
+const fetching = 30 * time.Second
+
+// Run serves the brick until ctx ends, and then returns nil after a clean stop. An error
+// is one sentence for the daemon and the log.
+func Run(ctx context.Context, cfg Config) error {
+	if cfg.PidFile != "" {
+		pid, err := brickproc.Lock(cfg.PidFile)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return fmt.Errorf("brick %s is served by another process already", cfg.Path)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot keep the pid file: %w", err)
+		}
+		defer pid.Close()
+	}
+	text, err := fetch(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	inner, opts, err := split(text)
+	if err != nil {
+		return err
+	}
+	// The port first: without it nothing on the disk need be touched.
+	ln, err := net.Listen("tcp", net.JoinHostPort(cfg.Listen, strconv.Itoa(cfg.Port)))
+	if err != nil {
+		return fmt.Errorf("cannot listen for clients: %w", err)
+	}
+	defer ln.Close()
+	top, err := graph.Build(inner, types(), cfg.Log)
+	if err != nil {
+		return err
+	}
+	b := &process{cfg: cfg, port: ln.Addr().(*net.TCPAddr).Port}
+	b.setLive(opts)
+	return b.serve(ctx, ln, top)
+}
+
+// fetch gets the volfile.
+func fetch(ctx context.Context, cfg *Config) (string, error) {
+	if cfg.VolfilePath != "" {
+		text, err := os.ReadFile(cfg.VolfilePath)
+		return string(text), err
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetching)
+	defer cancel()
+	c, err := mgmt.Dial(ctx, cfg.Daemon)
+	if err != nil {
+		return "", fmt.Errorf("cannot fetch the volfile: %w", err)
+	}
+	defer c.Close()
+	text, err := c.Volfile(ctx, cfg.VolfileID)
+	if err != nil {
+		return "", fmt.Errorf("cannot fetch the volfile: %w", err)
+	}
+	return text, nil
+}
+
+// split takes the protocol/server off the top of a brick's volfile: this process is it.
+func split(text string) (inner string, opts live, err error) {
+	g, err := volfile.Parse(text)
+	if err != nil {
+		return "", live{}, err
+	}
+	top := g.Top()
+	if top.Type != "protocol/server" || len(top.Subvolumes) != 1 {
+		return "", live{}, fmt.Errorf("the volfile's top is a %s and not a protocol/server above one volume", top.Type)
+	}
+	opts.allow, _ = top.Get("auth.allow")
+	opts.reject, _ = top.Get("auth.reject")
+	g.Nodes = g.Nodes[:len(g.Nodes)-1]
+	if g.Top().Name != top.Subvolumes[0] {
+		return "", live{}, fmt.Errorf("the volfile's protocol/server is not above %s", g.Top().Name)
+	}
+	opts.level, _ = g.Top().Get("log-level")
+	return g.String(), opts, nil
+}
+
+// process is a brick that serves.
+type process struct {
+	cfg  Config
+	port int
+	srv  *server.Server
+
+	mu   sync.Mutex
+	live live   // guarded by mu
+	down string // guarded by mu; why it does not serve, "" if it does
+}
+
+// serve serves top to clients until ctx ends and then takes everything down.
+func (b *process) serve(ctx context.Context, ln net.Listener, top xlator.Xlator) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	b.down = "starting"
+	b.srv = server.New(top, server.Config{Volume: b.cfg.Volume, VolumeID: b.cfg.VolumeID, Brick: b.cfg.Path, Log: b.cfg.Log, Auth: b.admit})
+	top.Watch(b.event)
+	var wg sync.WaitGroup
+	fail := make(chan error, 1)
+	end := func(err error) {
+		select {
+		case fail <- err:
+		default:
+		}
+		cancel()
+	}
+	admin, err := b.listenAdmin()
+	if err == nil {
+		wg.Go(func() {
+			if err := b.srv.Serve(ctx, ln); err != nil {
+				end(fmt.Errorf("cannot serve clients: %w", err))
+			}
+		})
+		if admin != nil {
+			wg.Go(func() { b.serveAdmin(ctx, admin) })
+		}
+		if b.cfg.VolfilePath == "" {
+			wg.Go(func() { b.watch(ctx) })
+		}
+		b.cfg.Log.Info("the brick serves", "vol", b.cfg.Volume, "brick", b.cfg.Path, "port", b.port, "pid", os.Getpid())
+	} else {
+		end(err)
+	}
+	<-ctx.Done()
+	ln.Close()
+	b.srv.Close()
+	wg.Wait()
+	err = top.Close()
+	select {
+	case first := <-fail:
+		err = first
+	default:
+	}
+	b.cfg.Log.Info("the brick has stopped", "vol", b.cfg.Volume, "brick", b.cfg.Path, "error", err)
+	return err
+}
+
+// event notes whether the graph can serve.
+func (b *process) event(e xlator.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e.Kind {
+	case xlator.ChildUp:
+		b.down = ""
+	case xlator.ChildDown:
+		b.down = e.Reason
+		if b.down == "" {
+			b.down = "the brick's disk does not serve"
+		}
+	}
+}

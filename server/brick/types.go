@@ -1,0 +1,17 @@
+package brick
+
+import (
+	"github.com/gofs/gofs/xlators/iostats"
+	"github.com/gofs/gofs/xlators/locks"
+	"github.com/gofs/gofs/xlators/posix"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// types returns the translators that a brick process knows.
+func types() map[string]xlator.New {
+	return map[string]xlator.New{
+		"storage/posix":  posix.New,
+		"features/locks": locks.New,
+		"debug/io-stats": iostats.New,
+	}
+}

@@ -1,0 +1,77 @@
+package mgmt
+
+import (
+	"context"
+
+	"github.com/gofs/gofs/server/mgmt/brickproc"
+	"github.com/gofs/gofs/server/mgmt/store"
+	"github.com/gofs/gofs/volfile/volgen"
+)
+
+// opVersion is what this daemon can do, as GlusterFS counts.
+const opVersion = volgen.OpVersion
+
+// reconcile drives this node's bricks towards the configuration after each change of
+// it, and tells who watches volfiles, until ctx ends.
+func (d *Daemon) reconcile(ctx context.Context) {
+	var before *store.State
+	for {
+		changed := d.store.Changed()
+		now := d.store.State()
+		d.drive()
+		if before == nil {
+			d.stopStrays(now)
+		} else {
+			d.notify(d.changedVolfiles(before, now))
+		}
+		before = now
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// drive tells the supervisor which bricks the configuration of now wants. The lock keeps
+// an older list from replacing a newer one.
+func (d *Daemon) drive() {
+	d.driving.Lock()
+	defer d.driving.Unlock()
+	d.bricks.Want(d.wanted(d.store.State()))
+}
+
+// wanted lists this node's bricks that should run.
+func (d *Daemon) wanted(s *store.State) []brickproc.Spec {
+	var out []brickproc.Spec
+	for _, name := range s.Names() {
+		if v := s.Volumes[name]; v.Status == store.Started {
+			out = append(out, d.localSpecs(v)...)
+		}
+	}
+	return out
+}
+
+// localSpecs lists a volume's bricks on this node.
+func (d *Daemon) localSpecs(v *store.Volume) []brickproc.Spec {
+	var out []brickproc.Spec
+	for _, b := range v.Bricks {
+		if b.Node == d.uuid {
+			out = append(out, brickproc.Spec{Volume: v.Name, VolumeID: v.ID, Host: b.Host, Path: b.Path, VolfileID: volfileID(v, &b)})
+		}
+	}
+	return out
+}
+
+// stopStrays stops bricks of stopped volumes that run nevertheless: a daemon died
+// between recording the stop and doing it.
+func (d *Daemon) stopStrays(s *store.State) {
+	for _, v := range s.Volumes {
+		if v.Status == store.Started {
+			continue
+		}
+		for _, spec := range d.localSpecs(v) {
+			d.bricks.StopStray(spec)
+		}
+	}
+}

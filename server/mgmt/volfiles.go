@@ -1,0 +1,73 @@
+package mgmt
+
+import (
+	"context"
+	"strings"
+
+	"github.com/gofs/gofs/protocol/mgmt"
+	"github.com/gofs/gofs/server/mgmt/store"
+	"github.com/gofs/gofs/volfile/volgen"
+)
+
+// volfileID is the name under which a brick asks for its volfile, as in GlusterFS.
+func volfileID(v *store.Volume, b *store.Brick) string {
+	return v.Name + "." + b.Host + "." + strings.ReplaceAll(strings.TrimPrefix(b.Path, "/"), "/", "-")
+}
+
+// definition is a volume as volgen wants it.
+func definition(v *store.Volume) *volgen.Volume {
+	g := &volgen.Volume{Name: v.Name, ID: v.ID, Replica: v.Replica, Arbiter: v.Arbiter, Options: map[string]string{}}
+	for _, b := range v.Bricks {
+		g.Bricks = append(g.Bricks, volgen.Brick{ID: b.ID, Host: b.Host, Path: b.Path})
+	}
+	for _, o := range v.Options {
+		g.Options[o.Key] = o.Value
+	}
+	return g
+}
+
+// Volfile returns the client volfile of a volume, or a brick's by its volfile id. A
+// volume's name may have the transport appended, as mounts with -o transport ask.
+func (d *Daemon) Volfile(_ context.Context, id string) (string, error) {
+	s := d.store.State()
+	if v := s.Volumes[strings.TrimSuffix(id, ".tcp")]; v != nil {
+		return volgen.ClientGraph(definition(v)).String(), nil
+	}
+	name, _, _ := strings.Cut(id, ".")
+	if v := s.Volumes[name]; v != nil {
+		for i := range v.Bricks {
+			if volfileID(v, &v.Bricks[i]) == id {
+				return volgen.BrickGraph(definition(v), i).String(), nil
+			}
+		}
+	}
+	return "", &mgmt.Error{Code: mgmt.CodeNoVolume, Message: "Volume " + name + " does not exist"}
+}
+
+// changedVolfiles lists the ids of volfiles that may differ between two states.
+func (d *Daemon) changedVolfiles(before, after *store.State) []string {
+	var out []string
+	for name, v := range after.Volumes {
+		old := before.Volumes[name]
+		if old == v {
+			continue // volumes are immutable: the same one is unchanged
+		}
+		out = append(out, name, name+".tcp")
+		for i := range v.Bricks {
+			out = append(out, volfileID(v, &v.Bricks[i]))
+		}
+	}
+	return out
+}
+
+// Portmap returns the port of a brick of this node that serves now.
+func (d *Daemon) Portmap(ctx context.Context, path string) (int, error) {
+	st := d.bricks.State(ctx, path)
+	switch {
+	case st.Online:
+		return st.Port, nil
+	case st.Reason != "":
+		return 0, &mgmt.Error{Code: mgmt.CodeOffline, Message: "brick " + path + " is not running: " + st.Reason}
+	}
+	return 0, &mgmt.Error{Code: mgmt.CodeOffline, Message: "brick " + path + " is not running"}
+}

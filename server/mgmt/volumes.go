@@ -1,0 +1,164 @@
+package mgmt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gofs/gofs/protocol/mgmt"
+	"github.com/gofs/gofs/server/mgmt/store"
+)
+
+// starting is how long a volume start waits for its bricks; they go on after it.
+const starting = 30 * time.Second
+
+// do applies a command; a refusal becomes an answer.
+func (d *Daemon) do(c *store.Command) error {
+	err := d.store.Do(c)
+	var refusal *store.Refusal
+	if errors.As(err, &refusal) {
+		return mgmt.Errorf("%s", refusal.Text)
+	}
+	return err
+}
+
+// volume returns the volume called name.
+func (d *Daemon) volume(name string) (*store.Volume, error) {
+	if v := d.store.State().Volumes[name]; v != nil {
+		return v, nil
+	}
+	return nil, mgmt.Errorf("Volume %s does not exist", name)
+}
+
+// Node implements mgmt.Service.
+func (d *Daemon) Node(context.Context) (*mgmt.Node, error) {
+	return &mgmt.Node{UUID: d.uuid, Host: d.cfg.Address, Version: d.cfg.Version}, nil
+}
+
+// Pool implements mgmt.Service.
+func (d *Daemon) Pool(context.Context) ([]mgmt.Peer, error) {
+	return []mgmt.Peer{{UUID: d.uuid, Host: "localhost", Connected: true}}, nil
+}
+
+// Start implements mgmt.Service. Without force a volume of which a local brick cannot be
+// started is not started at all.
+func (d *Daemon) Start(ctx context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeReply, error) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	v, err := d.volume(q.Name)
+	if err != nil {
+		return nil, err
+	}
+	if v.Status != store.Started && !q.Force {
+		for _, spec := range d.localSpecs(v) {
+			if err := checkStart(v, spec.Host, spec.Path); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := d.do(&store.Command{StartVolume: &store.VolumeChange{Name: q.Name, Force: q.Force}}); err != nil {
+		return nil, err
+	}
+	d.drive() // without waiting for reconcile
+	err = d.awaitBricks(ctx, v)
+	if err != nil && !q.Force {
+		if back := d.do(&store.Command{StopVolume: &store.VolumeChange{Name: q.Name, Force: true}}); back != nil {
+			err = errors.Join(err, back)
+		}
+		return nil, err
+	}
+	return &mgmt.VolumeReply{Name: v.Name, ID: v.ID}, nil
+}
+
+// awaitBricks waits until the local bricks of v serve, and returns why one does not.
+func (d *Daemon) awaitBricks(ctx context.Context, v *store.Volume) error {
+	ctx, cancel := context.WithTimeout(ctx, starting)
+	defer cancel()
+	specs := d.localSpecs(v)
+	for _, spec := range specs {
+		d.bricks.Retry(spec.Path)
+	}
+	for _, spec := range specs {
+		err := d.bricks.Started(ctx, spec.Path)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return mgmt.Errorf("Brick %s:%s did not answer within %v; see its log", spec.Host, spec.Path, starting)
+		}
+		if err != nil {
+			return mgmt.Errorf("Brick %s:%s could not be started: %v", spec.Host, spec.Path, err)
+		}
+	}
+	return nil
+}
+
+// Stop implements mgmt.Service.
+func (d *Daemon) Stop(ctx context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeReply, error) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	v, err := d.volume(q.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.do(&store.Command{StopVolume: &store.VolumeChange{Name: q.Name, Force: q.Force}}); err != nil {
+		return nil, err
+	}
+	d.drive()
+	for _, spec := range d.localSpecs(v) {
+		if err := d.bricks.Gone(ctx, spec.Path); err != nil {
+			return nil, fmt.Errorf("brick %s:%s has not stopped yet: %w", spec.Host, spec.Path, err)
+		}
+	}
+	return &mgmt.VolumeReply{Name: v.Name, ID: v.ID}, nil
+}
+
+// Delete implements mgmt.Service. The bricks keep their content and the volume's mark.
+func (d *Daemon) Delete(_ context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeReply, error) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	v, err := d.volume(q.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.do(&store.Command{DeleteVolume: &store.VolumeChange{Name: q.Name}}); err != nil {
+		return nil, err
+	}
+	for _, spec := range d.localSpecs(v) {
+		if err := d.ports.Forget(spec.Path); err != nil {
+			d.cfg.Log.Warn("cannot forget a brick's port", "brick", spec.Path, "error", err)
+		}
+	}
+	return &mgmt.VolumeReply{Name: v.Name, ID: v.ID}, nil
+}
+
+// Info implements mgmt.Service.
+func (d *Daemon) Info(_ context.Context, name string) ([]mgmt.Volume, error) {
+	s := d.store.State()
+	if name != "" && name != "all" {
+		v := s.Volumes[name]
+		if v == nil {
+			return nil, &mgmt.Error{Code: mgmt.CodeNoVolume, Message: "Volume " + name + " does not exist"}
+		}
+		return []mgmt.Volume{*describe(v)}, nil
+	}
+	out := []mgmt.Volume{}
+	for _, n := range s.Names() {
+		out = append(out, *describe(s.Volumes[n]))
+	}
+	return out, nil
+}
+
+func describe(v *store.Volume) *mgmt.Volume {
+	r := &mgmt.Volume{Name: v.Name, ID: v.ID, Status: string(v.Status), Replica: v.Replica, Arbiter: v.Arbiter, Transport: v.Transport}
+	for i := range v.Bricks {
+		r.Bricks = append(r.Bricks, describeBrick(v, i))
+	}
+	for _, o := range v.Options {
+		r.Options = append(r.Options, mgmt.Option(o))
+	}
+	return r
+}
+
+func describeBrick(v *store.Volume, i int) mgmt.Brick {
+	b := v.Bricks[i]
+	return mgmt.Brick{Host: b.Host, Path: b.Path, ID: b.ID, NodeID: b.Node, Arbiter: v.IsArbiter(i)}
+}
