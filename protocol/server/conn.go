@@ -16,6 +16,9 @@ import (
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
+// maxIdle is how many idle workers a connection keeps.
+const maxIdle = 32
+
 // conn is one connection.
 type conn struct {
 	s     *Server
@@ -31,7 +34,9 @@ type conn struct {
 	cancel context.CancelFunc
 	calls  sync.WaitGroup
 
-	full atomic.Bool // the reader waits for calls to end
+	work chan *request // to idle workers; only the reader sends, and closes it
+	idle atomic.Int32  // workers that wait for work, or are about to
+	full atomic.Bool   // the reader waits for calls to end
 
 	mu       sync.Mutex
 	why      error // the first reason to end
@@ -46,6 +51,7 @@ type conn struct {
 // request is one call on its way.
 type request struct {
 	c       *conn
+	handle  handler
 	h       wire.Header
 	msg     *wire.Buf
 	payload *wire.Buf
@@ -56,7 +62,7 @@ type request struct {
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{s: s, id: s.lastConn.Add(1), nc: nc, r: wire.NewReader(nc, &s.pool), w: wire.NewWriter(nc),
-		hello: &wire.Hello{}, since: time.Now(), gone: make(chan struct{}),
+		hello: &wire.Hello{}, work: make(chan *request), since: time.Now(), gone: make(chan struct{}),
 		cancels: map[uint64]context.CancelFunc{}, handles: map[uint64]*handle{}}
 	c.room.L = &c.mu
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
@@ -164,12 +170,30 @@ func (c *conn) dispatch(h wire.Header, msg *wire.Buf) error {
 	if mayWait(h.Op) {
 		q.ctx = c.cancellable(h.ID)
 	}
-	c.calls.Go(func() { q.run(handler) })
+	q.handle = handler
+	select {
+	case c.work <- q:
+		c.idle.Add(-1)
+	default:
+		c.calls.Go(func() { c.worker(q) })
+	}
 	return nil
 }
 
+// worker performs calls, first q. A few wait for the next one: their stacks have grown
+// already, and waking them is cheaper than starting.
+func (c *conn) worker(q *request) {
+	for ok := true; ok; q, ok = <-c.work {
+		q.run()
+		if c.idle.Add(1) > maxIdle {
+			c.idle.Add(-1)
+			return
+		}
+	}
+}
+
 // run performs the call.
-func (q *request) run(handle handler) {
+func (q *request) run() {
 	c := q.c
 	defer func() {
 		if p := recover(); p != nil {
@@ -180,7 +204,7 @@ func (q *request) run(handle handler) {
 		q.msg.Free()
 		c.leave(q)
 	}()
-	handle(q)
+	q.handle(q)
 }
 
 // enter takes a place among the calls in flight, for one with so many bytes of data.
@@ -307,6 +331,7 @@ func (c *conn) beat(now time.Time) {
 // cleanup ends the calls, then closes the handles, then tells the translator.
 func (c *conn) cleanup() {
 	c.cancel()
+	close(c.work)
 	c.calls.Wait()
 	c.mu.Lock()
 	handles := c.handles

@@ -147,7 +147,7 @@ func (d *stubDir) Readdirp(context.Context, *fop.ReaddirpReq) (*fop.ReaddirpRepl
 	return &fop.ReaddirpReply{Entries: []fop.Dirent{{Name: "a\xff", Off: 1, Iatt: fop.Iatt{GFID: fop.RootGFID}}}, EOF: true}, nil
 }
 func (d *stubDir) Fsync(context.Context, *fop.FsyncReq) (*fop.Empty, error) { return &fop.Empty{}, nil }
-func (d *stubDir) Close() error                                            { d.s.opens.Add(-1); d.s.entered <- "close"; return nil }
+func (d *stubDir) Close() error                                             { d.s.opens.Add(-1); d.s.entered <- "close"; return nil }
 
 // link is a server and the way to it, which a test can cut.
 type link struct {

@@ -28,11 +28,12 @@ func codec[T, M any, P interface {
 }](to func(*T) P, from func(*parser, P) *T) Codec[T] {
 	return Codec[T]{
 		append: func(b []byte, v *T) ([]byte, error) {
-			return proto.MarshalOptions{}.MarshalAppend(b, to(v))
+			return proto.MarshalOptions{AllowPartial: true}.MarshalAppend(b, to(v))
 		},
 		parse: func(b []byte) (*T, error) {
 			m := P(new(M))
-			if err := proto.Unmarshal(b, m); err != nil {
+			// Merge: m is new and need not be reset.
+			if err := (proto.UnmarshalOptions{AllowPartial: true, Merge: true}).Unmarshal(b, m); err != nil {
 				return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
 			}
 			var r parser
