@@ -1,0 +1,77 @@
+package posix
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// watchHealth checks the disk once per interval until Close. A check that fails, or
+// does not end within an interval, takes the brick down: its fops fail with ENOTCONN
+// until a check succeeds. Better no answer than one that replicas take for the truth.
+func (b *brick) watchHealth(interval time.Duration) {
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	answer := make(chan error, 1)
+	asked := false
+	for {
+		select {
+		case <-b.done:
+			if asked {
+				<-answer
+			}
+			return
+		case err := <-answer:
+			asked = false
+			b.healthIs(err)
+		case <-t.C:
+			if asked {
+				b.healthIs(fmt.Errorf("the disk did not answer within %v", interval))
+				continue
+			}
+			asked = true
+			go func() { answer <- b.checkHealth() }()
+		}
+	}
+}
+
+// healthIs tells the watchers if err means a change.
+func (b *brick) healthIs(err error) {
+	switch {
+	case err != nil && !b.down.Load():
+		b.log.Error("the brick's disk failed its health check; not serving until it recovers", "brick", b.dir, "error", err)
+		b.w.Tell(xlator.Event{Kind: xlator.ChildDown, Reason: err.Error()})
+		b.down.Store(true)
+	case err == nil && b.down.Load():
+		b.log.Info("the brick's disk recovered", "brick", b.dir)
+		b.down.Store(false)
+		b.w.Tell(xlator.Event{Kind: xlator.ChildUp})
+	}
+}
+
+// checkHealth writes the time into .glusterfs/health_check, to the disk, and reads it
+// back.
+func (b *brick) checkHealth() error {
+	fd, err := unix.Openat(b.dot, "health_check", unix.O_CREAT|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_DSYNC, 0644)
+	if err != nil {
+		return fmt.Errorf("open health_check: %w", err)
+	}
+	defer unix.Close(fd)
+	text := []byte(time.Now().UTC().Format("2006-01-02 15:04:05 +0000"))
+	if _, err := unix.Pwrite(fd, text, 0); err != nil {
+		return fmt.Errorf("write health_check: %w", err)
+	}
+	back := make([]byte, len(text)+1)
+	n, err := unix.Pread(fd, back, 0)
+	if err != nil {
+		return fmt.Errorf("read health_check: %w", err)
+	}
+	if !bytes.Equal(back[:n], text) {
+		return fmt.Errorf("read health_check: %q, but wrote %q", back[:n], text)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package posix
+
+import (
+	"context"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gofs/gofs/xlators/fop"
+)
+
+// Lookup implements xlator.Entries. An object that another program put on the brick is
+// adopted, and a missing handle made, on the way.
+func (b *brick) Lookup(_ context.Context, q *fop.LookupReq) (*fop.LookupReply, error) {
+	if q.Name == "" {
+		return b.lookupGFID(q)
+	}
+	p, err := b.getDir(q.Parent)
+	if err != nil {
+		return nil, err
+	}
+	defer b.put(p)
+	if err := checkName(q.Name); err != nil {
+		return nil, err
+	}
+	if hidden(q.Parent, q.Name, q.Caller) {
+		return nil, syscall.ENOENT
+	}
+	var st unix.Statx_t
+	in, err := b.child(p, q.Name, &st)
+	if err != nil {
+		return nil, staleDir(p, err)
+	}
+	defer b.put(in)
+	r := &fop.LookupReply{Iatt: b.iatt(in, &st), Xattrs: b.want(in, q.Want)}
+	if r.Parent, err = b.before(p); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (b *brick) lookupGFID(q *fop.LookupReq) (*fop.LookupReply, error) {
+	in, err := b.get(q.GFID)
+	if err != nil {
+		return nil, err
+	}
+	defer b.put(in)
+	a, err := b.attrs(in)
+	if err != nil {
+		return nil, err
+	}
+	return &fop.LookupReply{Iatt: a, Xattrs: b.want(in, q.Want)}, nil
+}
+
+// want returns those of the named xattrs that in has. Names that cannot be read are left
+// out like those that do not exist.
+func (b *brick) want(in *inode, names []string) []fop.Xattr {
+	if len(names) == 0 {
+		return nil
+	}
+	var out []fop.Xattr
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	b.load(in)
+	for _, n := range names {
+		if v, ok := b.value(in, n); ok {
+			out = append(out, fop.Xattr{Name: n, Value: v})
+		}
+	}
+	return out
+}
+
+// value returns a copy of one xattr, without asking the disk where it can. in.mu is held.
+func (b *brick) value(in *inode, name string) ([]byte, bool) {
+	if in.loaded {
+		if name == xattrMdata && in.hasMd {
+			return in.md.encode(), true
+		}
+		if cachedName(name) {
+			v, ok := fop.XattrOf(in.xs, name)
+			if !ok || v != nil {
+				return append([]byte{}, v...), ok
+			}
+		} else if in.bare && !internalName(name) {
+			return nil, false
+		}
+	}
+	var buf [256]byte
+	v, err := b.getx(in, name, buf[:])
+	if err != nil {
+		return nil, false
+	}
+	return append([]byte{}, v...), true
+}
+
+// Stat implements xlator.Inodes.
+func (b *brick) Stat(_ context.Context, q *fop.StatReq) (*fop.StatReply, error) {
+	in, err := b.get(q.GFID)
+	if err != nil {
+		return nil, err
+	}
+	defer b.put(in)
+	a, err := b.attrs(in)
+	if err != nil {
+		return nil, err
+	}
+	return &fop.StatReply{Iatt: a}, nil
+}
+
+// Readlink implements xlator.Inodes.
+func (b *brick) Readlink(_ context.Context, q *fop.ReadlinkReq) (*fop.ReadlinkReply, error) {
+	in, err := b.get(q.GFID)
+	if err != nil {
+		return nil, err
+	}
+	defer b.put(in)
+	if in.typ != fop.TypeLink {
+		return nil, syscall.EINVAL
+	}
+	var buf [4096]byte
+	r := &fop.ReadlinkReply{}
+	err = b.atHandle(in, func(rel string) error {
+		n, err := unix.Readlinkat(b.dot, rel, buf[:])
+		if err == nil {
+			r.Target = string(buf[:n])
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.Iatt, err = b.attrs(in); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Statfs implements xlator.Inodes.
+func (b *brick) Statfs(_ context.Context, q *fop.StatfsReq) (*fop.StatfsReply, error) {
+	if b.down.Load() {
+		return nil, syscall.ENOTCONN
+	}
+	var s unix.Statfs_t
+	if err := unix.Fstatfs(b.root.fd, &s); err != nil {
+		return nil, err
+	}
+	return &fop.StatfsReply{Bsize: uint64(s.Bsize), Frsize: uint64(s.Frsize), Blocks: s.Blocks, Bfree: s.Bfree,
+		Bavail: s.Bavail, Files: s.Files, Ffree: s.Ffree, Favail: s.Ffree, Namemax: uint64(s.Namelen)}, nil
+}

@@ -1,0 +1,3 @@
+package xlatortest
+
+var lockTests = []test{}
