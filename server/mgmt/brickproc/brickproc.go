@@ -69,6 +69,10 @@ func (s *Supervisor) Want(specs []Spec) {
 		wanted[spec.Path] = true
 		k := s.keepers[spec.Path]
 		if k == nil {
+			// Here, so that the ports of a volume's bricks are in their order.
+			if err := s.cfg.Ports.Reserve(spec.Path); err != nil {
+				s.cfg.Log.Error("no port for a brick", "brick", spec.Path, "error", err)
+			}
 			k = newKeeper(spec)
 			s.keepers[spec.Path] = k
 			s.wg.Go(func() { s.keep(k) })

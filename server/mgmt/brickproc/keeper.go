@@ -105,7 +105,11 @@ func (s *Supervisor) keep(k *keeper) {
 				backoff = leastBackoff
 			}
 			now, _ := k.now()
-			log.Warn("the brick is not running", "reason", now.Reason, "wanted", k.isWanted())
+			if k.isWanted() {
+				log.Warn("the brick is not running; it will be started again", "reason", now.Reason, "in", backoff)
+			} else {
+				log.Info("the brick has stopped")
+			}
 		}
 		if k.isWanted() && !s.pause(k, backoff) {
 			return

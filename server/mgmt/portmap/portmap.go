@@ -54,6 +54,22 @@ func (m *Map) Assign(path string) (int, error) {
 	if p, ok := m.ports[path]; ok && m.free(p) {
 		return p, nil
 	}
+	return m.choose(path)
+}
+
+// Reserve gives the brick at path a port if it never had one.
+func (m *Map) Reserve(path string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.ports[path]; ok {
+		return nil
+	}
+	_, err := m.choose(path)
+	return err
+}
+
+// choose gives path the lowest free port. mu is held.
+func (m *Map) choose(path string) (int, error) {
 	taken := map[int]bool{}
 	for other, p := range m.ports {
 		if other != path {

@@ -72,6 +72,18 @@ func TestOccupiedPortIsSkipped(t *testing.T) {
 	}
 }
 
+func TestReserveKeepsAnOccupiedPort(t *testing.T) {
+	busy := listen(t)
+	m := open(t, filepath.Join(t.TempDir(), "ports"), Base)
+	if err := m.Keep("/a", busy); err != nil {
+		t.Fatal(err)
+	}
+	// The brick itself may be what listens there.
+	if err := m.Reserve("/a"); err != nil || m.ports["/a"] != busy {
+		t.Errorf("port after Reserve = %d, %v, want %d", m.ports["/a"], err, busy)
+	}
+}
+
 func TestNoPortLeft(t *testing.T) {
 	m := open(t, filepath.Join(t.TempDir(), "ports"), 65536)
 	if p, err := m.Assign("/a"); err == nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,7 @@ func Open(ctx context.Context, dir, nodeID string, log *slog.Logger) (*Store, er
 	}
 	s := &Store{log: l, changed: make(chan struct{})}
 	s.state.Store(&State{Nodes: map[string]Node{}, Volumes: map[string]*Volume{}})
-	if err := s.startRaft(dir, nodeID, hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Warn, Output: lineLog{log}, DisableTime: true})); err != nil {
+	if err := s.startRaft(dir, nodeID, hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Error, Output: lineLog{log}, DisableTime: true})); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("opening the configuration in %s: %w", dir, err)
 	}
@@ -178,6 +179,6 @@ func (s *snapshot) Release() {}
 type lineLog struct{ log *slog.Logger }
 
 func (l lineLog) Write(line []byte) (int, error) {
-	l.log.Warn("raft", "line", string(line))
+	l.log.Error("raft", "line", strings.TrimSpace(string(line)))
 	return len(line), nil
 }

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	daemon "github.com/gofs/gofs/server/mgmt"
+)
+
+// Where a daemon keeps things unless told otherwise.
+const (
+	defaultPort    = 24007
+	defaultWorkDir = "/var/lib/gofs"
+	defaultRunDir  = "/run/gofs"
+	defaultLogDir  = "/var/log/gofs"
+)
+
+// runDaemon runs the management daemon in the foreground until SIGTERM.
+func runDaemon(ctx context.Context, args []string) int {
+	f := flag.NewFlagSet("gofs daemon", flag.ContinueOnError)
+	var cfg daemon.Config
+	f.StringVar(&cfg.Address, "address", "", "`address` to listen on and to be known by (default: all of the machine's)")
+	f.StringVar(&cfg.WorkDir, "workdir", defaultWorkDir, "`directory` of the configuration")
+	f.StringVar(&cfg.RunDir, "rundir", defaultRunDir, "`directory` of sockets and pid files")
+	f.StringVar(&cfg.LogDir, "logdir", defaultLogDir, "`directory` of logs")
+	f.IntVar(&cfg.Port, "port", defaultPort, "management `port`; 0 for any free one")
+	f.IntVar(&cfg.BrickPorts, "brick-ports", 49152, "where the ports of bricks begin")
+	level := f.String("log-level", "INFO", "`level` of the log: DEBUG, INFO, WARNING, ERROR, CRITICAL or NONE")
+	f.Bool("no-daemon", true, "stay in the foreground, which is always so")
+	if err := f.Parse(args); err != nil {
+		return 2
+	}
+	if f.NArg() > 0 {
+		return fail("daemon", fmt.Errorf("unknown argument %q", f.Arg(0)))
+	}
+	if cfg.Port < 0 || cfg.Port > 65535 || cfg.BrickPorts < 1 || cfg.BrickPorts > 65535 {
+		return fail("daemon", fmt.Errorf("a port is a number from 1 to 65535"))
+	}
+	for _, dir := range []*string{&cfg.WorkDir, &cfg.RunDir, &cfg.LogDir} {
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return fail("daemon", err)
+		}
+		*dir = abs
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return fail("daemon", err)
+	}
+	cfg.Exe, cfg.Version = exe, version
+	log, _, err := openLog(filepath.Join(cfg.LogDir, "gofsd.log"), *level)
+	if err != nil {
+		return fail("daemon", err)
+	}
+	defer log.Close()
+	cfg.Log = slog.New(log.handler)
+	limitMemory(60)
+	cfg.Ready = notifySystemd
+	if err := daemon.Run(ctx, cfg); err != nil {
+		cfg.Log.Error("the daemon cannot run", "error", err)
+		return fail("daemon", err)
+	}
+	return 0
+}
+
+// limitMemory makes the collector work for a small process: garbage is collected early
+// while the heap is small, and the limit, in MiB, is not exceeded without need.
+func limitMemory(mib int64) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(mib << 20)
+	}
+}

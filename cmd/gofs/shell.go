@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// shell reads commands, one per line, until quit, exit or the end of the input. The
+// exit status is that of the last command.
+func (c *cli) shell(ctx context.Context) int {
+	fmt.Fprintln(c.stderr, "Welcome to gofs prompt, type 'help' to see the available commands.")
+	tty := false
+	if st, err := os.Stdin.Stat(); err == nil {
+		tty = st.Mode()&os.ModeCharDevice != 0
+	}
+	status := 0
+	for ctx.Err() == nil {
+		if tty {
+			fmt.Fprint(c.stdout, "gofs> ")
+		}
+		line, err := c.stdin.ReadString('\n')
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 0:
+		case words[0] == "quit" || words[0] == "exit":
+			return status
+		default:
+			before := c.globals
+			if rest, ended := c.optionsOf(words); ended >= 0 {
+				status = ended
+			} else if len(rest) > 0 {
+				status = c.command(ctx, rest)
+			}
+			c.globals = before
+		}
+		if err != nil {
+			return status
+		}
+	}
+	return status
+}
+
+// optionsOf is options for one line of the shell: what the program was started with
+// still holds.
+func (c *cli) optionsOf(words []string) ([]string, int) {
+	before := c.globals
+	rest, status := c.options(words)
+	c.globals.xml = c.globals.xml || before.xml
+	c.globals.json = c.globals.json || before.json
+	c.globals.script = c.globals.script || before.script
+	c.globals.socket = before.socket
+	if c.globals.remote == "" {
+		c.globals.remote = before.remote
+	}
+	return rest, status
+}

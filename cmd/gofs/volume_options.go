@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gofs/gofs/protocol/mgmt"
+)
+
+func (c *cli) volumeSet(ctx context.Context, args []string) error {
+	if len(args) == 1 && args[0] == "help" {
+		c.setHelp()
+		return nil
+	}
+	if len(args) < 3 || len(args)%2 != 1 {
+		return usage{}
+	}
+	if args[1] == "group" {
+		return usage{"groups of options are not supported"}
+	}
+	q := &mgmt.SetReq{Name: args[0]}
+	for i := 1; i < len(args); i += 2 {
+		if args[i] == "" || args[i+1] == "" {
+			return usage{}
+		}
+		q.Options = append(q.Options, mgmt.Option{Key: args[i], Value: args[i+1]})
+	}
+	err := c.conn.Set(ctx, q)
+	if err != nil && !refused(err) {
+		return err
+	}
+	switch {
+	case c.json:
+		return c.printJSON(nil, err)
+	case c.xml:
+		return c.printOpXML("volSet", "Set volume successful", "Set volume unsuccessful", err)
+	case err != nil:
+		return fmt.Errorf("volume set: failed: %w", err)
+	}
+	fmt.Fprintln(c.stdout, "volume set: success")
+	return nil
+}
+
+func (c *cli) volumeReset(ctx context.Context, args []string) error {
+	if len(args) < 1 || len(args) > 3 || len(args) == 3 && args[2] != "force" {
+		return usage{}
+	}
+	q := &mgmt.ResetReq{Name: args[0]}
+	if len(args) > 1 {
+		q.Key = args[1]
+		if q.Key == "force" {
+			q.Key = ""
+		}
+		q.Force = args[len(args)-1] == "force"
+	}
+	err := c.conn.Reset(ctx, q)
+	if err != nil && !refused(err) {
+		return err
+	}
+	switch {
+	case c.json:
+		return c.printJSON(nil, err)
+	case c.xml:
+		return c.printOpXML("volReset", "reset volume successful", "reset volume unsuccessful", err)
+	case err != nil:
+		return fmt.Errorf("volume reset: failed: %w", err)
+	}
+	fmt.Fprintln(c.stdout, "volume reset: success: reset volume successful")
+	return nil
+}
+
+// printOpXML is the XML of set and reset.
+func (c *cli) printOpXML(op, good, bad string, err error) error {
+	x := newXML(err)
+	x.leaf("cliOp", op)
+	if err != nil {
+		good = bad
+	}
+	x.leaf("output", good)
+	return x.print(c.stdout)
+}
+
+func (c *cli) volumeGet(ctx context.Context, args []string) error {
+	if len(args) != 2 {
+		return usage{}
+	}
+	values, err := c.conn.Get(ctx, &mgmt.GetReq{Name: args[0], Key: args[1]})
+	switch {
+	case err != nil && !refused(err):
+		return err
+	case c.json:
+		return c.printJSON(values, err)
+	case c.xml && err != nil:
+		return c.printXMLError(err)
+	case c.xml:
+		return c.printGetXML(values)
+	case err != nil:
+		return fmt.Errorf("volume get option: failed: %w", err)
+	}
+	const row = "%-40s %-39s\n"
+	fmt.Fprintf(c.stdout, row+row, "Option", "Value", "------", "-----")
+	for _, v := range values {
+		fmt.Fprintf(c.stdout, row, v.Key, shown(v))
+	}
+	return nil
+}
+
+func (c *cli) printGetXML(values []mgmt.OptionValue) error {
+	x := newXML(nil)
+	x.open("volGetopts")
+	x.leaf("count", len(values))
+	for _, v := range values {
+		x.open("Opt")
+		x.leaf("Option", v.Key)
+		x.leaf("Value", shown(v))
+		x.close("Opt")
+	}
+	x.close("volGetopts")
+	return x.print(c.stdout)
+}
+
+// shown is an option's value with the mark of a default.
+func shown(v mgmt.OptionValue) string {
+	if v.Default {
+		return v.Value + " (DEFAULT)"
+	}
+	return v.Value
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/gofs/gofs/protocol/mgmt"
+)
+
+const rule = "------------------------------------------------------------------------------"
+
+// parseStatus reads [all | <VOLNAME> [<BRICK>]] [detail|clients].
+func parseStatus(args []string) (q *mgmt.StatusReq, clients bool, err error) {
+	q = &mgmt.StatusReq{Name: "all"}
+	if len(args) > 3 {
+		return nil, false, usage{}
+	}
+	if len(args) > 0 {
+		q.Name = args[0]
+	}
+	if len(args) > 1 {
+		switch word := args[len(args)-1]; {
+		case word != "" && strings.HasPrefix("detail", word):
+			q.Detail = true
+		case len(word) > 1 && strings.HasPrefix("clients", word):
+			clients = true
+		case len(args) == 3:
+			return nil, false, statusWord(q.Name, word)
+		default:
+			q.Brick = word
+		}
+	}
+	if len(args) == 3 {
+		q.Brick = args[1]
+	}
+	if q.Brick != "" && q.Name == "all" {
+		return nil, false, usage{`Cannot specify brick/nfs for "all"`}
+	}
+	return q, clients, nil
+}
+
+func statusWord(name, word string) error {
+	if name == "all" {
+		return usage{`Cannot specify brick/nfs for "all"`}
+	}
+	return usage{word + " is not a valid status option"}
+}
+
+func (c *cli) volumeStatus(ctx context.Context, args []string) error {
+	q, clients, err := parseStatus(args)
+	if err != nil {
+		return err
+	}
+	r, err := c.conn.Status(ctx, q)
+	switch {
+	case err != nil && !refused(err):
+		return err
+	case c.json:
+		return c.printJSON(r, err)
+	case c.xml && err != nil:
+		x := newXML(err)
+		x.leaf("cliOp", "volStatus")
+		x.leaf("output", err)
+		return x.print(c.stdout)
+	case c.xml:
+		return c.printStatusXML(r, q.Brick == "", clients)
+	case err != nil:
+		return err
+	}
+	if len(r.Volumes) == 0 && len(r.NotStarted) == 0 {
+		fmt.Fprintln(c.stderr, "No volumes present")
+	}
+	for _, name := range r.NotStarted {
+		fmt.Fprintf(c.stderr, "Volume %s is not started\n", name)
+	}
+	for _, v := range r.Volumes {
+		switch {
+		case clients:
+			c.printClients(&v)
+		case q.Detail:
+			c.printDetail(&v)
+		default:
+			c.printStatus(&v, q.Brick == "")
+		}
+	}
+	return nil
+}
+
+// printStatus prints one volume's table. A brick asked for by name has no tasks.
+func (c *cli) printStatus(v *mgmt.VolumeStatus, tasks bool) {
+	fmt.Fprintf(c.stdout, "Status of volume: %s\n%-43s %s\n%s\n", v.Name, "Gluster process", "TCP Port  RDMA Port  Online  Pid", rule)
+	for _, b := range v.Bricks {
+		name := "Brick " + b.Host + ":" + b.Path
+		for len(name) > 43 {
+			fmt.Fprintln(c.stdout, name[:43])
+			name = name[43:]
+		}
+		port, rdma, online, pid := columns(&b)
+		fmt.Fprintf(c.stdout, "%-43s %-10s%-11s%-8s%-5s\n", name, port, rdma, online, pid)
+	}
+	fmt.Fprintln(c.stdout, " ")
+	if tasks {
+		fmt.Fprintf(c.stdout, "Task Status of Volume %s\n%s\nThere are no active volume tasks\n \n", v.Name, rule)
+	}
+}
+
+// columns are the values of a brick in the table.
+func columns(b *mgmt.BrickState) (port, rdma, online, pid string) {
+	if !b.Online {
+		return "N/A", "N/A", "N", "N/A"
+	}
+	return strconv.Itoa(b.Port), "0", "Y", strconv.Itoa(b.PID)
+}
+
+func (c *cli) printDetail(v *mgmt.VolumeStatus) {
+	fmt.Fprintf(c.stdout, "Status of volume: %s\n", v.Name)
+	for _, b := range v.Bricks {
+		port, rdma, online, pid := columns(&b)
+		rows := [][2]string{{"Brick", "Brick " + b.Host + ":" + b.Path}, {"TCP Port", port}, {"RDMA Port", rdma}, {"Online", online}, {"Pid", pid}}
+		if d := b.Disk; d != nil {
+			rows = append(rows, [][2]string{{"File System", d.FS}, {"Device", d.Device}, {"Mount Options", d.Options}}...)
+			if d.InodeSize > 0 {
+				rows = append(rows, [2]string{"Inode Size", strconv.Itoa(d.InodeSize)})
+			} else {
+				rows = append(rows, [2]string{"Inode Size", "N/A"})
+			}
+			rows = append(rows, [][2]string{{"Disk Space Free", human(d.Free)}, {"Total Disk Space", human(d.Total)},
+				{"Inode Count", fmt.Sprint(d.Inodes)}, {"Free Inodes", fmt.Sprint(d.FreeInodes)}}...)
+		}
+		fmt.Fprintln(c.stdout, rule)
+		for _, r := range rows {
+			fmt.Fprintf(c.stdout, "%-20s : %-20s\n", r[0], r[1])
+		}
+	}
+	fmt.Fprintln(c.stdout, " ")
+}
+
+// human prints a size as GlusterFS does.
+func human(n uint64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%dBytes", n)
+	}
+	f := float64(n)
+	for _, unit := range []string{"KB", "MB", "GB", "TB"} {
+		f /= 1024
+		if f < 1024 {
+			return fmt.Sprintf("%.1f%s", f, unit)
+		}
+	}
+	return fmt.Sprintf("%.1fPB", f/1024)
+}
+
+func (c *cli) printClients(v *mgmt.VolumeStatus) {
+	const short = "----------------------------------------------"
+	const row = "%-48s %15s %15s %15s\n"
+	fmt.Fprintf(c.stdout, "Client connections for volume %s\n%s\n", v.Name, short)
+	for _, b := range v.Bricks {
+		fmt.Fprintf(c.stdout, "Brick : %s:%s\nClients connected : %d\n", b.Host, b.Path, len(b.Clients))
+		fmt.Fprintf(c.stdout, row, "Hostname", "BytesRead", "BytesWritten", "OpVersion")
+		fmt.Fprintf(c.stdout, row, "--------", "---------", "------------", "---------")
+		for _, cl := range b.Clients {
+			fmt.Fprintf(c.stdout, row, cl.Addr, fmt.Sprint(cl.Read), fmt.Sprint(cl.Wrote), "100000")
+		}
+		fmt.Fprintln(c.stdout, short)
+	}
+	fmt.Fprintln(c.stdout)
+}
+
+func (c *cli) printStatusXML(r *mgmt.StatusReply, tasks, clients bool) error {
+	x := newXML(nil)
+	x.open("volStatus")
+	if len(r.Volumes) == 0 {
+		x.leaf("volumes", "")
+	} else {
+		x.open("volumes")
+		for _, v := range r.Volumes {
+			x.open("volume")
+			x.leaf("volName", v.Name)
+			x.leaf("nodeCount", len(v.Bricks))
+			for i := range v.Bricks {
+				brickXML(x, &v.Bricks[i], clients)
+			}
+			if tasks {
+				x.leaf("tasks", "")
+			}
+			x.close("volume")
+		}
+		x.close("volumes")
+	}
+	x.close("volStatus")
+	return x.print(c.stdout)
+}
+
+func brickXML(x *xmlText, b *mgmt.BrickState, clients bool) {
+	status, port, pid := 0, "N/A", -1
+	if b.Online {
+		status, port, pid = 1, strconv.Itoa(b.Port), b.PID
+	}
+	x.open("node")
+	x.leaf("hostname", b.Host)
+	x.leaf("path", b.Path)
+	x.leaf("peerid", b.NodeID)
+	x.leaf("status", status)
+	x.leaf("port", port)
+	x.open("ports")
+	x.leaf("tcp", port)
+	x.leaf("rdma", "N/A")
+	x.close("ports")
+	x.leaf("pid", pid)
+	if d := b.Disk; d != nil {
+		inode := "N/A"
+		if d.InodeSize > 0 {
+			inode = strconv.Itoa(d.InodeSize)
+		}
+		for _, l := range []struct {
+			name  string
+			value any
+		}{{"sizeTotal", d.Total}, {"sizeFree", d.Free}, {"device", d.Device}, {"blockSize", d.BlockSize}, {"mntOptions", d.Options},
+			{"fsName", d.FS}, {"inodeSize", inode}, {"inodesTotal", d.Inodes}, {"inodesFree", d.FreeInodes}} {
+			x.leaf(l.name, l.value)
+		}
+	}
+	if clients && b.Online {
+		x.open("clientsStatus")
+		x.leaf("clientCount", len(b.Clients))
+		for _, cl := range b.Clients {
+			x.open("client")
+			x.leaf("hostname", cl.Addr)
+			x.leaf("bytesRead", cl.Read)
+			x.leaf("bytesWrite", cl.Wrote)
+			x.leaf("opVersion", 100000)
+			x.close("client")
+		}
+		x.close("clientsStatus")
+	}
+	x.close("node")
+}
