@@ -340,8 +340,8 @@ func TestRefusal(t *testing.T) {
 // TestBadPeers checks that what is not the protocol ends its own connection only.
 func TestBadPeers(t *testing.T) {
 	top := newStub()
-	l := serve(t, top, server.Config{HandshakeTimeout: 300 * time.Millisecond, FrameTimeout: 300 * time.Millisecond, IdleTimeout: 600 * time.Millisecond})
-	good := connect(t, l, nil)
+	l := serve(t, top, server.Config{HandshakeTimeout: 300 * time.Millisecond, FrameTimeout: 300 * time.Millisecond, IdleTimeout: 2 * time.Second})
+	good := connect(t, l, xlator.Options{"ping-timeout": "2"}) // pings three times as often
 	good.wait(t, xlator.ChildUp)
 	hello := func(c net.Conn) {
 		var pool wire.Pool

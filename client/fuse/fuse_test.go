@@ -1,0 +1,126 @@
+package fuse_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/gofs/gofs/client/fuse"
+	"github.com/gofs/gofs/protocol/client"
+	"github.com/gofs/gofs/protocol/server"
+	"github.com/gofs/gofs/xlators/locks"
+	"github.com/gofs/gofs/xlators/mem"
+	"github.com/gofs/gofs/xlators/xlator"
+	"github.com/hanwen/go-fuse/v2/posixtest"
+)
+
+// volume is a brick in memory behind a connection, mounted.
+type volume struct {
+	t     testing.TB
+	dir   string
+	brick xlator.Xlator
+	top   xlator.Xlator
+	mount *fuse.Mount
+
+	mu     sync.Mutex
+	srv    *server.Server
+	refuse bool
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+type testLog struct{ t testing.TB }
+
+func (l testLog) Write(p []byte) (int, error) { os.Stderr.Write(p); return len(p), nil }
+
+func newVolume(t testing.TB, opts fuse.Options) *volume {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("mounting takes root")
+	}
+	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	env := xlator.Env{Name: "demo", Log: log}
+	brick := newBrick(env)
+	v := &volume{t: t, dir: t.TempDir(), brick: brick}
+	v.srv = server.New(brick, server.Config{Log: log})
+	v.top = must(client.NewDialer(v.dial)(env, xlator.Options{}, nil))
+	v.waitUp()
+	opts.Log = log
+	b := fuse.New(v.top, opts)
+	v.mount = must(b.Mount(v.dir, fuse.MountOptions{Source: "server1:/demo"}))
+	t.Cleanup(func() {
+		if err := v.mount.Unmount(); err != nil {
+			t.Error(err)
+		}
+		v.mount.Wait()
+		b.Close()
+		v.top.Close()
+		v.srv.Close()
+		brick.Close()
+	})
+	return v
+}
+
+func newBrick(env xlator.Env) xlator.Xlator {
+	m := must(mem.New(env, nil, nil))
+	return must(locks.New(env, xlator.Options{}, []xlator.Xlator{m}))
+}
+
+func (v *volume) dial(context.Context, string, string) (net.Conn, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.refuse {
+		return nil, syscall.ECONNREFUSED
+	}
+	a, b, err := tcpPair()
+	if err != nil {
+		return nil, err
+	}
+	go v.srv.ServeConn(b)
+	return a, nil
+}
+
+func tcpPair() (net.Conn, net.Conn, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer ln.Close()
+	a, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := ln.Accept()
+	return a, b, err
+}
+
+func (v *volume) waitUp() {
+	up := make(chan struct{}, 10)
+	v.top.Watch(func(e xlator.Event) {
+		if e.Kind == xlator.ChildUp {
+			select {
+			case up <- struct{}{}:
+			default:
+			}
+		}
+	})
+	<-up
+}
+
+func TestPosix(t *testing.T) {
+	for name, f := range posixtest.All {
+		t.Run(name, func(t *testing.T) {
+			v := newVolume(t, fuse.DefaultOptions())
+			f(t, v.dir)
+		})
+	}
+}
