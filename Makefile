@@ -1,0 +1,53 @@
+# gofs. "make test" is the whole truth; "make demo" shows it working.
+
+GO      ?= go
+BIN     := bin/gofs
+PREFIX  ?= /usr/local
+TIMEOUT ?= 15m
+export CGO_ENABLED ?= 0
+
+.PHONY: all build demo demo-stop test race bench lint generate install deps clean
+
+all: build
+
+build:
+	$(GO) build -trimpath -o $(BIN) ./cmd/gofs
+
+# What the tests and the demo need of the machine. apt-get runs only if something is missing.
+deps:
+	@dist/deps.sh
+
+# A volume of two copies and an arbiter on this machine, mounted and left running.
+demo: deps build
+	@dist/demo.sh start
+
+demo-stop:
+	@dist/demo.sh stop
+
+test: deps lint
+	$(GO) test -timeout $(TIMEOUT) -p 2 ./...
+
+race: deps
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 2 ./...
+
+bench: deps build
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+lint:
+	@bad=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$bad" ]; then echo "not formatted by gofmt:"; echo "$$bad"; exit 1; fi
+	$(GO) vet ./...
+
+# The protobuf code from protocol/pb/fop.proto.
+generate:
+	@dist/deps.sh protobuf-compiler
+	$(GO) generate ./...
+
+install: build
+	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/gofs
+	install -d $(DESTDIR)/sbin
+	ln -sfn $(PREFIX)/bin/gofs $(DESTDIR)/sbin/mount.gofs
+	install -D -m 0644 dist/gofsd.service $(DESTDIR)/lib/systemd/system/gofsd.service
+
+clean: demo-stop
+	rm -rf bin
