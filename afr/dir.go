@@ -39,12 +39,13 @@ func (r *replicate) Opendir(ctx context.Context, q *fop.OpendirReq) (*xlator.Ope
 }
 
 // Readdirp gives attributes only while no brick accuses another: a copy's word about
-// each inode would have to be checked with the others, which lookup does.
+// each inode would have to be checked with the others, which lookup does. Otherwise
+// only GFID, type and the xattrs asked for are given.
 func (d *dir) Readdirp(ctx context.Context, q *fop.ReaddirpReq) (*fop.ReaddirpReply, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	qq := *q
-	qq.Plus = q.Plus && d.r.clean.now()
+	clean := d.r.clean.now()
 	if q.Off == 0 {
 		clear(d.given)
 		d.skip = false
@@ -61,6 +62,12 @@ func (d *dir) Readdirp(ctx context.Context, q *fop.ReaddirpReq) (*fop.ReaddirpRe
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !clean {
+		for i := range r.Entries {
+			e := &r.Entries[i]
+			e.Iatt = fop.Iatt{GFID: e.Iatt.GFID, Type: e.Iatt.Type}
+		}
 	}
 	return d.fresh(ctx, &qq, r)
 }

@@ -205,7 +205,7 @@ func (r *replicate) settle(l *lease, durable set) {
 			l.keepDirty = true
 			continue
 		}
-		if ok := r.blame(context.Background(), l, changelog.Class(c), victims, nil, l.active); !r.quorum.Met(ok) {
+		if ok, _ := r.blame(context.Background(), l, changelog.Class(c), victims, nil, l.active); !r.quorum.Met(ok) {
 			l.keepDirty = true
 		}
 	}

@@ -82,13 +82,14 @@ func (r *replicate) prepare(ctx context.Context, c *change) (outcome, set, error
 		return outcome{}, 0, err
 	}
 	for k, l := range c.leases {
-		part &= r.markAndBlame(ctx, c, k, l, part)
+		marked, err := r.markAndBlame(ctx, c, k, l, part)
+		part &= marked
+		if err != nil && r.enough(good&part, part) != nil {
+			c.spoil()
+			return outcome{}, 0, err
+		}
 	}
 	good &= part
-	if err := r.enough(good, part); err != nil {
-		c.spoil()
-		return outcome{}, 0, err
-	}
 	c.missing = r.all() &^ part
 	o := outcome{targets: part, missing: c.missing}
 	if c.dataOnly {
@@ -111,7 +112,7 @@ func (r *replicate) enough(good, part set) error {
 
 // markAndBlame adds what marks the change needs beyond those that came with the lease,
 // and returns the children that have them.
-func (r *replicate) markAndBlame(ctx context.Context, c *change, k int, l *lease, part set) set {
+func (r *replicate) markAndBlame(ctx context.Context, c *change, k int, l *lease, part set) (set, error) {
 	mu := l.lockState()
 	needMark := l.mark[c.class] == 0
 	victims := r.all() &^ part
@@ -121,16 +122,20 @@ func (r *replicate) markAndBlame(ctx context.Context, c *change, k int, l *lease
 	l.changed[c.class] = true
 	mu.unlock()
 	if needMark {
-		part &= r.addMark(ctx, l, c.class, part)
+		marked, err := r.addMark(ctx, l, c.class, part)
+		if part &= marked; err != nil && part == 0 {
+			return 0, err
+		}
 	}
 	if victims == 0 {
-		return part
+		return part, nil
 	}
 	var names []string
 	if c.names != nil {
 		names = c.names[k]
 	}
-	return part & r.blame(ctx, l, c.class, victims, names, part)
+	blamed, err := r.blame(ctx, l, c.class, victims, names, part)
+	return part & blamed, err
 }
 
 // finish judges the answers: who failed is blamed, and without quorum the change
@@ -193,7 +198,8 @@ func (r *replicate) blameFailed(ctx context.Context, c *change, o *outcome, stan
 		if c.names != nil {
 			names = c.names[k]
 		}
-		stand &= r.blame(ctx, l, c.class, o.failed, names, stand)
+		blamed, _ := r.blame(ctx, l, c.class, o.failed, names, stand)
+		stand &= blamed
 		mu := l.lockState()
 		l.active &^= o.failed
 		mu.unlock()
@@ -239,19 +245,19 @@ func (m leaseState) unlock() {
 }
 
 // addMark adds the dirty mark of a class to a lease that was taken for another.
-func (r *replicate) addMark(ctx context.Context, l *lease, class changelog.Class, on set) set {
+func (r *replicate) addMark(ctx context.Context, l *lease, class changelog.Class, on set) (set, error) {
 	one := changelog.One(class)
-	ok := r.xattrop(ctx, l, on, &fop.XattropReq{Deltas: []fop.Xattr{{Name: changelog.DirtyKey, Value: one.Bytes()}}})
+	ok, err := r.xattrop(ctx, l, on, &fop.XattropReq{Deltas: []fop.Xattr{{Name: changelog.DirtyKey, Value: one.Bytes()}}})
 	mu := l.lockState()
 	l.mark[class] = 1
 	l.active &^= on &^ ok
 	mu.unlock()
-	return ok
+	return ok, err
 }
 
 // blame adds pending counters against victims on the children in on, and returns
 // those that have stored them. Names that are not known need a full look by the healer.
-func (r *replicate) blame(ctx context.Context, l *lease, class changelog.Class, victims set, names []string, on set) set {
+func (r *replicate) blame(ctx context.Context, l *lease, class changelog.Class, victims set, names []string, on set) (set, error) {
 	on &^= victims
 	c := changelog.One(class)
 	if class == changelog.Entry && names == nil {
@@ -264,18 +270,20 @@ func (r *replicate) blame(ctx context.Context, l *lease, class changelog.Class, 
 	for j := range victims.Each {
 		q.Deltas = append(q.Deltas, fop.Xattr{Name: r.keys[j], Value: c.Bytes()})
 	}
-	ok := r.xattrop(ctx, l, on, q)
+	ok, err := r.xattrop(ctx, l, on, q)
 	r.clean.spoil()
 	if r.quorum.Met(ok) {
 		mu := l.lockState()
 		l.blamed[class] |= victims
 		mu.unlock()
 	}
-	return ok
+	return ok, err
 }
 
-// xattrop adds counters on the lease's inode and returns the children that did.
-func (r *replicate) xattrop(ctx context.Context, l *lease, on set, q *fop.XattropReq) set {
+// xattrop adds counters on the lease's inode and returns the children that did, and
+// why others did not: ESTALE where the inode is gone, ENOTCONN if nothing better is
+// known.
+func (r *replicate) xattrop(ctx context.Context, l *lease, on set, q *fop.XattropReq) (set, error) {
 	q.GFID, q.Op = l.gfid, fop.XattropAdd32
 	idx := r.indexes(on)
 	got := xlator.Each(len(idx), func(k int) (*fop.XattropReply, error) {
@@ -284,14 +292,21 @@ func (r *replicate) xattrop(ctx context.Context, l *lease, on set, q *fop.Xattro
 		return r.children[idx[k]].Xattrop(ctx, &qq)
 	})
 	var ok set
+	err := error(errDown)
 	for k, i := range idx {
 		if got[k].Err == nil {
 			ok |= changelog.Of(i)
-		} else if !fop.IsDown(got[k].Err) {
+			continue
+		}
+		err = worst([]error{err, got[k].Err})
+		if !fop.IsDown(got[k].Err) && !fop.IsGone(got[k].Err) {
 			r.log.Warn("a mark could not be stored", "child", r.names[i], "gfid", l.gfid, "op_errno", fop.Errno(got[k].Err))
 		}
 	}
-	return ok
+	if ok == on {
+		err = nil
+	}
+	return ok, err
 }
 
 // prefer returns the child of s to read inode g from: the configured one, else spread

@@ -462,7 +462,7 @@ type Dirent struct {
 	// Off continues the listing after this entry. Opaque, never 0, stable while the
 	// entry exists.
 	Off  uint64
-	Iatt Iatt // GFID and Type are always set; the rest if Plus and Known
+	Iatt Iatt // GFID and Type are always set; the rest if Nlink is not 0
 	// Xattrs are those of Want that exist.
 	Xattrs []Xattr
 }

@@ -33,9 +33,7 @@ func (f *file) Readv(ctx context.Context, q *fop.ReadvReq) (*fop.ReadvReply, err
 	if q.Off < 0 {
 		return nil, syscall.EINVAL
 	}
-	if q.Off < int64(len(f.in.data)) {
-		r.N = copy(q.Buf, f.in.data[q.Off:])
-	}
+	r.N = f.in.data.readAt(q.Buf, q.Off)
 	return r, nil
 }
 
@@ -46,15 +44,12 @@ func (f *file) Writev(ctx context.Context, q *fop.WritevReq) (*fop.WritevReply, 
 	r, err := f.b.change(f.in.iatt.GFID, func(in *inode) error {
 		off := q.Off
 		if f.flags&syscall.O_APPEND != 0 {
-			off = int64(len(in.data))
+			off = in.data.size
 		}
 		if off < 0 {
 			return syscall.EINVAL
 		}
-		if end := uint64(off) + uint64(len(q.Data)); end > uint64(len(in.data)) && len(q.Data) > 0 {
-			in.resize(end)
-		}
-		copy(in.data[min(off, int64(len(in.data))):], q.Data)
+		in.data.writeAt(q.Data, off)
 		in.touch(&q.Req, true)
 		return nil
 	})
@@ -90,38 +85,37 @@ func (f *file) Fallocate(ctx context.Context, q *fop.FallocateReq) (*fop.InodeRe
 		return nil, syscall.EINVAL
 	}
 	return f.b.change(f.in.iatt.GFID, func(in *inode) error {
-		size := uint64(len(in.data))
 		switch q.Mode {
 		case 0, zeroRange, keepSize, punchHole | keepSize, zeroRange | keepSize:
 		default:
 			return syscall.EOPNOTSUPP
 		}
-		if end := uint64(q.Off + q.Len); q.Mode&keepSize == 0 && end > size {
-			in.resize(end)
+		end := q.Off + q.Len
+		if q.Mode&keepSize == 0 && end > in.data.size {
+			in.data.resize(end)
 		}
-		if q.Mode&(punchHole|zeroRange) != 0 && uint64(q.Off) < uint64(len(in.data)) {
-			clear(in.data[q.Off:min(q.Off+q.Len, int64(len(in.data)))])
+		if q.Mode&(punchHole|zeroRange) != 0 {
+			in.data.zero(q.Off, end)
 		}
 		in.touch(&q.Req, true)
 		return nil
 	})
 }
 
-// Seek treats every byte as data: a file in memory has no holes.
 func (f *file) Seek(ctx context.Context, q *fop.SeekReq) (*fop.SeekReply, error) {
 	f.b.mu.Lock()
 	defer f.b.mu.Unlock()
-	size := int64(len(f.in.data))
-	if q.Off < 0 || q.Off >= size {
+	if q.Whence != 3 && q.Whence != 4 {
+		return nil, syscall.EINVAL
+	}
+	if q.Off < 0 || q.Off >= f.in.data.size {
 		return nil, syscall.ENXIO
 	}
-	switch q.Whence {
-	case 3:
-		return &fop.SeekReply{Off: q.Off}, nil
-	case 4:
-		return &fop.SeekReply{Off: size}, nil
+	off, ok := f.in.data.seek(q.Off, q.Whence == 3)
+	if !ok {
+		return nil, syscall.ENXIO
 	}
-	return nil, syscall.EINVAL
+	return &fop.SeekReply{Off: off}, nil
 }
 
 func (f *file) CopyFileRange(ctx context.Context, q *fop.CopyRangeReq, dst xlator.File) (*fop.CopyRangeReply, error) {
@@ -144,10 +138,8 @@ func (f *file) CopyFileRange(ctx context.Context, q *fop.CopyRangeReq, dst xlato
 func (f *file) Rchecksum(ctx context.Context, q *fop.RchecksumReq) (*fop.RchecksumReply, error) {
 	f.b.mu.Lock()
 	defer f.b.mu.Unlock()
-	var part []byte
-	if q.Off < int64(len(f.in.data)) {
-		part = f.in.data[q.Off:min(q.Off+q.Len, int64(len(f.in.data)))]
-	}
+	part := make([]byte, q.Len)
+	part = part[:f.in.data.readAt(part, q.Off)]
 	r := &fop.RchecksumReply{N: int64(len(part)), Zero: true, SHA256: sha256.Sum256(part)}
 	for _, c := range part {
 		r.Zero = r.Zero && c == 0

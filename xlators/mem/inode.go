@@ -3,8 +3,10 @@ package mem
 import (
 	"context"
 	"encoding/binary"
+	"math"
 	"slices"
 	"sort"
+	"strings"
 	"syscall"
 
 	"github.com/gofs/gofs/xlators/fop"
@@ -68,21 +70,13 @@ func (b *brick) Truncate(ctx context.Context, q *fop.TruncateReq) (*fop.InodeRep
 		if in.iatt.Type == fop.TypeDir {
 			return syscall.EISDIR
 		}
-		if in.iatt.Type != fop.TypeReg {
+		if in.iatt.Type != fop.TypeReg || q.Size > math.MaxInt64 {
 			return syscall.EINVAL
 		}
-		in.resize(q.Size)
+		in.data.resize(int64(q.Size))
 		in.touch(&q.Req, true)
 		return nil
 	})
-}
-
-func (in *inode) resize(size uint64) {
-	if size <= uint64(len(in.data)) {
-		in.data = in.data[:size:size]
-		return
-	}
-	in.data = append(in.data, make([]byte, size-uint64(len(in.data)))...)
 }
 
 func (b *brick) Readlink(ctx context.Context, q *fop.ReadlinkReq) (*fop.ReadlinkReply, error) {
@@ -110,6 +104,10 @@ func (b *brick) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.Getxattr
 		return nil, err
 	}
 	r := &fop.GetxattrReply{}
+	if q.Name == "glusterfs.gfid.string" {
+		r.Xattrs = []fop.Xattr{{Name: q.Name, Value: []byte(q.GFID.String())}}
+		return r, nil
+	}
 	for n, v := range in.xattrs {
 		if (q.Name == "" || q.Name == n) && (q.Internal || !internalXattr(n)) {
 			r.Xattrs = append(r.Xattrs, fop.Xattr{Name: n, Value: slices.Clone(v)})
@@ -122,13 +120,21 @@ func (b *brick) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.Getxattr
 	return r, nil
 }
 
+// refusal is what a user gets who sets an internal xattr.
+func refusal(name string) error {
+	if strings.HasPrefix(name, "trusted.gfid2path.") {
+		return syscall.EOPNOTSUPP
+	}
+	return syscall.EPERM
+}
+
 func (b *brick) Setxattr(ctx context.Context, q *fop.SetxattrReq) (*fop.InodeReply, error) {
 	return b.change(q.GFID, func(in *inode) error {
 		for _, x := range q.Xattrs {
 			_, there := in.xattrs[x.Name]
 			switch {
 			case internalXattr(x.Name) && !q.Internal:
-				return syscall.EPERM
+				return refusal(x.Name)
 			case there && q.Flags == 1:
 				return syscall.EEXIST
 			case !there && q.Flags == 2:
@@ -147,7 +153,7 @@ func (b *brick) Removexattr(ctx context.Context, q *fop.RemovexattrReq) (*fop.In
 	return b.change(q.GFID, func(in *inode) error {
 		for _, n := range q.Names {
 			if internalXattr(n) && !q.Internal {
-				return syscall.EPERM
+				return refusal(n)
 			}
 			if _, ok := in.xattrs[n]; !ok {
 				return syscall.ENODATA
@@ -272,7 +278,7 @@ func (b *brick) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply, er
 		return nil, syscall.EINVAL
 	}
 	if q.Flags&syscall.O_TRUNC != 0 {
-		in.resize(0)
+		in.data.resize(0)
 		in.touch(&q.Req, true)
 	}
 	r := &xlator.OpenReply{File: b.openFile(in, q.Flags)}
@@ -283,7 +289,8 @@ func (b *brick) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply, er
 		}
 	}
 	if q.Content > 0 {
-		r.Content = append([]byte{}, in.data[:min(len(in.data), int(q.Content))]...)
+		r.Content = make([]byte, min(in.data.size, int64(q.Content)))
+		in.data.readAt(r.Content, 0)
 	}
 	return r, nil
 }

@@ -25,7 +25,7 @@ type brick struct {
 
 type inode struct {
 	iatt   fop.Iatt
-	data   []byte
+	data   content
 	target string
 	names  map[string]*dirent // directories
 	nextID uint64             // directories: dirent offsets
@@ -80,8 +80,8 @@ func (in *inode) stat() fop.Iatt {
 		}
 	}
 	if a.Type == fop.TypeReg {
-		a.Size = uint64(len(in.data))
-		a.Blocks = (a.Size + 511) / 512
+		a.Size = uint64(in.data.size)
+		a.Blocks = uint64(len(in.data.chunks)) * chunkSize / 512
 	}
 	return a
 }

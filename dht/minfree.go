@@ -1,0 +1,61 @@
+package dht
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/gofs/gofs/xlators/fop"
+)
+
+// parseMinFree reads option min-free-disk: "10%" or "20GB".
+func parseMinFree(s string) (share float64, size uint64, err error) {
+	if p, ok := strings.CutSuffix(s, "%"); ok {
+		f, err := strconv.ParseFloat(strings.TrimSpace(p), 64)
+		if err != nil || f < 0 || f > 100 {
+			return 0, 0, fmt.Errorf("option min-free-disk: %q is not a percentage", s)
+		}
+		return f / 100, 0, nil
+	}
+	unit := uint64(1)
+	num := strings.ToUpper(strings.TrimSpace(s))
+	for i, u := range []string{"KB", "MB", "GB", "TB", "PB"} {
+		if p, ok := strings.CutSuffix(num, u); ok {
+			num, unit = p, 1<<(10*(i+1))
+		}
+	}
+	n, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(num), "B"), 10, 64)
+	if err != nil {
+		return 0, 0, fmt.Errorf("option min-free-disk: %q is neither a percentage nor a size", s)
+	}
+	return 0, n * unit, nil
+}
+
+// full reports whether a subvolume should get no new files. Inodes: less than 5 % free.
+func (d *distribute) full(s *fop.StatfsReply) bool {
+	if s == nil || s.Blocks == 0 {
+		return false
+	}
+	if d.minFreeSize > 0 && s.Bavail*s.Frsize < d.minFreeSize {
+		return true
+	}
+	if d.minFree > 0 && float64(s.Bavail) < d.minFree*float64(s.Blocks) {
+		return true
+	}
+	return s.Files > 0 && s.Favail*20 < s.Files
+}
+
+// place returns where the data of a new file goes: to its hashed subvolume, or to the
+// one with the most room if that is full.
+func (d *distribute) place(hashed int, stats []*fop.StatfsReply) int {
+	if hashed >= len(stats) || !d.full(stats[hashed]) {
+		return hashed
+	}
+	best := hashed
+	for i, s := range stats {
+		if s != nil && d.isUp(i) && !d.full(s) && (best == hashed || s.Bavail*s.Frsize > stats[best].Bavail*stats[best].Frsize) {
+			best = i
+		}
+	}
+	return best
+}
