@@ -95,7 +95,7 @@ func (s *fs) testXattrFlags() {
 
 func (s *fs) testXattrSizes() {
 	g := s.file(root, "f", "")
-	for _, n := range []int{1, 64, 255, 256, 257, 4000} {
+	for _, n := range []int{1, 64, 255, 256, 257, 3000} {
 		v := string(bytes.Repeat([]byte{'v'}, n))
 		s.ok(s.setx(g, "user.a", v, 0), "Setxattr(%d bytes)", n)
 		if got, err := s.getx(g, "user.a"); err != nil || got != v {

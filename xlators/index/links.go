@@ -1,0 +1,289 @@
+package index
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gofs/gofs/xlators/fop"
+)
+
+// maxKnown bounds the links that a set remembers.
+const maxKnown = 1 << 20
+
+// linkSet is the directory of one Set.
+type linkSet struct {
+	prefix string // of the xattrs that are watched
+
+	mu   sync.Mutex // guards all below, and the directory's content
+	base base
+	// known are links that are there; all of them if complete.
+	known    map[fop.GFID]struct{}
+	complete bool
+	busy     map[fop.GFID]*changes // inodes whose xattrs are being changed
+}
+
+// changes are the changes of one inode that are under way.
+type changes struct {
+	n          int    // how many
+	began      uint64 // how many ever began since n was last 0
+	overlapped bool   // at some time n was more than 1
+	added      bool   // the link was made by one of them
+}
+
+func newLinkSet(root, name, uuid, prefix string) (*linkSet, error) {
+	s := &linkSet{prefix: prefix, known: map[fop.GFID]struct{}{}, complete: true, busy: map[fop.GFID]*changes{}}
+	if err := s.base.open(root+"/"+name, name+"-", uuid); err != nil {
+		return nil, err
+	}
+	err := s.base.each(func(entry string) {
+		if g, err := fop.ParseGFID(entry); err == nil {
+			s.know(g)
+		}
+	})
+	if err != nil {
+		unix.Close(s.base.dir)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *linkSet) know(g fop.GFID) {
+	if len(s.known) >= maxKnown {
+		s.complete = false
+		return
+	}
+	s.known[g] = struct{}{}
+}
+
+// touches reports whether one of xs is watched.
+func (s *linkSet) touches(xs []fop.Xattr) bool {
+	for i := range xs {
+		if watched(xs[i].Name, s.prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// changes reports whether one of xs is watched and not zero.
+func (s *linkSet) changes(xs []fop.Xattr) bool { return !s.zeros(xs) }
+
+// zeros reports whether those of xs that are watched are zero.
+func (s *linkSet) zeros(xs []fop.Xattr) bool {
+	for i := range xs {
+		if watched(xs[i].Name, s.prefix) && !zero(xs[i].Value) {
+			return false
+		}
+	}
+	return true
+}
+
+// begin says that watched xattrs of g are about to be changed, or (!link) read.
+func (s *linkSet) begin(g fop.GFID, link bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	added := false
+	if _, ok := s.known[g]; link && !ok {
+		switch err := s.base.link(s.base.dir, g.String()); err {
+		case nil:
+			added = true
+		case unix.EEXIST:
+		default:
+			return fmt.Errorf("add %s to the index: %w", g, err)
+		}
+		s.know(g)
+	}
+	c := s.busy[g]
+	if c == nil {
+		c = &changes{}
+		s.busy[g] = c
+	}
+	c.n++
+	c.began++
+	c.overlapped = c.overlapped || c.n > 1
+	c.added = c.added || added
+	return nil
+}
+
+// end says that a change of g returned. If decide is not nil and no other is under way,
+// decide is called, without the lock, to say whether the link may go; a change that
+// began meanwhile takes the decision over.
+func (s *linkSet) end(g fop.GFID, decide func(overlapped bool) (bool, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.busy[g]
+	defer func() {
+		if c.n--; c.n == 0 {
+			delete(s.busy, g)
+		}
+	}()
+	_, known := s.known[g]
+	if decide == nil || c.n > 1 || !known && s.complete {
+		return
+	}
+	began, overlapped := c.began, c.overlapped
+	s.mu.Unlock()
+	gone, err := decide(overlapped)
+	s.mu.Lock()
+	if err == nil && gone && c.began == began {
+		_ = s.unlink(g) // a link too many does no harm
+	}
+}
+
+// abandon ends the change of an inode that was not made after all: the link that was
+// made for it goes, if no other change relies on it.
+func (s *linkSet) abandon(g fop.GFID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.busy[g]
+	if c.added && !c.overlapped {
+		_ = s.unlink(g) // a link too many does no harm
+	}
+	if c.n--; c.n == 0 {
+		delete(s.busy, g)
+	}
+}
+
+// unlink removes g's link. That it fails does no harm: the healer purges it.
+func (s *linkSet) unlink(g fop.GFID) error {
+	err := unix.Unlinkat(s.base.dir, g.String(), 0)
+	if err == nil || err == unix.ENOENT {
+		delete(s.known, g)
+		return nil
+	}
+	return err
+}
+
+func (s *linkSet) purge(g fop.GFID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[g] != nil {
+		return nil
+	}
+	return s.unlink(g)
+}
+
+// list reads the directory, not memory: it may be long.
+func (s *linkSet) list(ctx context.Context, cursor uint64, max int) (gfids []fop.GFID, next uint64, err error) {
+	fd, err := unix.Openat(s.base.dir, ".", dirFlags, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Seek(fd, int64(cursor), 0); err != nil {
+		return nil, 0, err
+	}
+	next, err = readNames(fd, func(name string) bool {
+		if g, err := fop.ParseGFID(name); err == nil {
+			gfids = append(gfids, g)
+		}
+		return len(gfids) < max && ctx.Err() == nil
+	})
+	if err == nil {
+		err = ctx.Err()
+	}
+	return gfids, next, err
+}
+
+// entrySet is the directory entry-changes.
+type entrySet struct {
+	mu   sync.Mutex // held while its directories change
+	base base
+}
+
+func newEntrySet(root, uuid string) (*entrySet, error) {
+	e := &entrySet{}
+	if err := e.base.open(root+"/entry-changes", "entry-changes-", uuid); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func checkNames(names []string) error {
+	for _, n := range names {
+		if n == "" || n == "." || n == ".." || strings.ContainsAny(n, "/\x00") {
+			return unix.EINVAL
+		}
+	}
+	return nil
+}
+
+// add records names in the directory g.
+func (e *entrySet) add(g fop.GFID, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	if err := checkNames(names); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	dir := g.String()
+	if err := unix.Mkdirat(e.base.dir, dir, 0600); err != nil && err != unix.EEXIST {
+		return fmt.Errorf("add names in %s to the index: %w", g, err)
+	}
+	fd, err := unix.Openat(e.base.dir, dir, dirFlags, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for _, n := range names {
+		if err := e.base.link(fd, n); err != nil && err != unix.EEXIST {
+			return fmt.Errorf("add a name in %s to the index: %w", g, err)
+		}
+	}
+	return nil
+}
+
+// remove forgets names in the directory g.
+func (e *entrySet) remove(g fop.GFID, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	if err := checkNames(names); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	dir := g.String()
+	fd, err := unix.Openat(e.base.dir, dir, dirFlags, 0)
+	if err == unix.ENOENT {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for _, n := range names {
+		if err := unix.Unlinkat(fd, n, 0); err != nil && err != unix.ENOENT {
+			return err
+		}
+	}
+	err = unix.Unlinkat(e.base.dir, dir, unix.AT_REMOVEDIR)
+	if err == unix.ENOTEMPTY || err == unix.EEXIST || err == unix.ENOENT {
+		return nil
+	}
+	return err
+}
+
+// names returns the recorded names in the directory g.
+func (e *entrySet) names(g fop.GFID) ([]string, error) {
+	fd, err := unix.Openat(e.base.dir, g.String(), dirFlags, 0)
+	if err == unix.ENOENT {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	var out []string
+	_, err = readNames(fd, func(name string) bool {
+		out = append(out, name)
+		return true
+	})
+	return out, err
+}
