@@ -303,38 +303,45 @@ func (r *replicate) Rmdir(ctx context.Context, q *fop.RmdirReq) (*fop.RemoveRepl
 
 // Rename holds both directories and, if a directory is replaced, all of its names.
 func (r *replicate) Rename(ctx context.Context, q *fop.RenameReq) (*fop.RenameReply, error) {
+	var victim fop.GFID // the directory that is replaced, as far as known
 	for {
-		victim, err := r.renameVictim(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		reply, again, err := r.renameOver(ctx, q, victim)
-		if !again {
+		reply, found, err := r.renameOver(ctx, q, victim)
+		if found == victim {
 			return reply, err
 		}
+		victim = found
 	}
 }
 
-// renameVictim returns the GFID of the directory that the rename would replace.
-func (r *replicate) renameVictim(ctx context.Context, q *fop.RenameReq) (fop.GFID, error) {
+// renameVictim returns the GFID of the directory that the rename would replace. The
+// caller holds the name's lease, so any good copy tells.
+func (r *replicate) renameVictim(ctx context.Context, q *fop.RenameReq, l *lease) (fop.GFID, error) {
 	if q.Flags != 0 {
 		return fop.GFID{}, nil // nothing is replaced
 	}
-	found, err := r.Lookup(ctx, &fop.LookupReq{Req: fop.Req{Caller: q.Caller}, Parent: q.NewParent, Name: q.NewName})
-	switch {
-	case fop.Errno(err) == syscall.ENOENT:
+	good := l.good[changelog.Entry] & l.live(r.state.Load())
+	for good != 0 {
+		i := r.prefer(q.NewParent, good)
+		found, err := r.children[i].Lookup(ctx, &fop.LookupReq{Req: fop.Req{Caller: q.Caller}, Parent: q.NewParent, Name: q.NewName})
+		switch {
+		case fop.IsDown(err):
+			good &^= changelog.Of(i)
+			continue
+		case fop.Errno(err) == syscall.ENOENT:
+			return fop.GFID{}, nil
+		case err != nil:
+			return fop.GFID{}, err
+		case found.Iatt.IsDir():
+			return found.Iatt.GFID, nil
+		}
 		return fop.GFID{}, nil
-	case err != nil:
-		return fop.GFID{}, err
-	case found.Iatt.IsDir():
-		return found.Iatt.GFID, nil
 	}
-	return fop.GFID{}, nil
+	return fop.GFID{}, errDown
 }
 
-// renameOver renames while holding victim's names. again: the target became another
-// directory in between.
-func (r *replicate) renameOver(ctx context.Context, q *fop.RenameReq, victim fop.GFID) (reply *fop.RenameReply, again bool, err error) {
+// renameOver renames while holding victim's names. found is the directory that would
+// be replaced; if it is another one, nothing was done.
+func (r *replicate) renameOver(ctx context.Context, q *fop.RenameReq, victim fop.GFID) (reply *fop.RenameReply, found fop.GFID, err error) {
 	places := []place{{q.OldParent, []string{q.OldName, q.NewName}}}
 	if q.OldParent != q.NewParent {
 		places = []place{{q.OldParent, []string{q.OldName}}, {q.NewParent, []string{q.NewName}}}
@@ -347,20 +354,19 @@ func (r *replicate) renameOver(ctx context.Context, q *fop.RenameReq, victim fop
 	}
 	es, err := r.enter(ctx, &q.Req, places...)
 	if err != nil {
-		return nil, false, err
+		return nil, victim, err
 	}
 	defer r.leave(es)
-	now, err := r.renameVictim(ctx, q)
-	if err != nil {
-		return nil, false, err
-	}
-	if now != victim {
-		return nil, true, nil
+	if found, err = r.renameVictim(ctx, q, es[dirs-1].lease); err != nil || found != victim {
+		if err != nil {
+			found = victim
+		}
+		return nil, found, err
 	}
 	reply, _, err = transact(ctx, r, &q.Req, entryChange(es[:dirs]...), func(i int, req fop.Req) (*fop.RenameReply, error) {
 		qq := *q
 		qq.Req = req
 		return r.children[i].Rename(ctx, &qq)
 	})
-	return reply, false, err
+	return reply, found, err
 }

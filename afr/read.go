@@ -28,7 +28,7 @@ func (r *replicate) Lookup(ctx context.Context, q *fop.LookupReq) (*fop.LookupRe
 			return reply, err
 		}
 	}
-	l, err := r.lookupAll(ctx, q, st)
+	l, err := r.lookupAll(ctx, q, st, false)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,9 @@ type looked struct {
 	iatt    *fop.Iatt // of some present child: GFID and type are right
 }
 
-func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state) (*looked, error) {
+// lookupAll asks all live children. leased: the caller holds the name's lease, so that
+// nothing about it can be in flight.
+func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, leased bool) (*looked, error) {
 	at := time.Now()
 	qq := *q
 	qq.Want = slices.Concat(q.Want, r.want)
@@ -78,8 +80,12 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state) 
 		return nil, worst(errs)
 	}
 	if q.Name != "" && (absent != 0 || r.mixed(l)) {
-		if err := r.agree(ctx, q, l, absent); err != nil {
+		again, err := r.agree(ctx, q, l, absent, leased)
+		if err != nil {
 			return nil, err
+		}
+		if again {
+			return r.lookupLeased(ctx, q)
 		}
 	}
 	l.matrix.N = len(r.children)
@@ -113,37 +119,53 @@ func (r *replicate) mixed(l *looked) bool {
 	return false
 }
 
-// agree decides about a name on which the bricks disagree: those that are not accused
-// of having missed names decide, and an existing name needs their quorum, since a
-// creation is acknowledged no earlier.
-func (r *replicate) agree(ctx context.Context, q *fop.LookupReq, l *looked, absent set) error {
+// lookupLeased looks once more while nobody can be changing the name.
+func (r *replicate) lookupLeased(ctx context.Context, q *fop.LookupReq) (*looked, error) {
+	es, err := r.enter(ctx, &q.Req, place{q.Parent, []string{q.Name}})
+	if err != nil {
+		return nil, err
+	}
+	defer r.leave(es)
+	return r.lookupAll(ctx, q, r.state.Load(), true)
+}
+
+// agree decides about a name on which the bricks disagree. Only those that are not
+// accused of having missed names count. If these disagree too, a change is in flight,
+// and it must be looked again under the lease; if that does not help, an existing name
+// needs a quorum, since a creation is not acknowledged without.
+func (r *replicate) agree(ctx context.Context, q *fop.LookupReq, l *looked, absent set, leased bool) (again bool, err error) {
 	good, err := r.goodFor(ctx, q.Parent, changelog.Entry)
 	if err != nil {
-		return err
+		return false, err
 	}
 	l.present &= good
 	absent &= good
 	if l.present == 0 {
-		return syscall.ENOENT
+		return false, syscall.ENOENT
 	}
 	groups := map[fop.GFID]set{}
 	for i := range l.present.Each {
 		groups[l.replies[i].Iatt.GFID] |= changelog.Of(i)
 	}
-	if len(groups) == 1 {
-		if absent != 0 && !r.quorum.Met(l.present) {
-			return syscall.ENOENT
+	switch {
+	case len(groups) == 1 && absent == 0:
+		return false, nil
+	case !leased:
+		return true, nil
+	case len(groups) == 1:
+		if !r.quorum.Met(l.present) {
+			return false, syscall.ENOENT
 		}
-		return nil
+		return false, nil
 	}
 	for _, s := range groups {
 		if 2*s.Len() > len(r.children) {
 			l.present = s
-			return nil
+			return false, nil
 		}
 	}
 	r.log.Error("bricks disagree about what a name is (GFID split-brain)", "parent", q.Parent, "name", q.Name)
-	return syscall.EIO
+	return false, syscall.EIO
 }
 
 // reply builds the answer from the copies that may be read.
@@ -206,7 +228,7 @@ func (r *replicate) goodFor(ctx context.Context, g fop.GFID, class changelog.Cla
 	if k, ok := in.recall(st.sum, time.Now()); ok {
 		return k.good[class], nil
 	}
-	l, err := r.lookupAll(ctx, &fop.LookupReq{Req: fop.Req{Caller: internalCaller}, GFID: g}, st)
+	l, err := r.lookupAll(ctx, &fop.LookupReq{Req: fop.Req{Caller: internalCaller}, GFID: g}, st, true)
 	if err != nil {
 		return 0, err
 	}
