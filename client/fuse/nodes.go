@@ -131,3 +131,10 @@ func (b *Bridge) Forget(id, count uint64) {
 		b.news.forgotten(gfid)
 	}
 }
+
+// Nodes returns how many inodes the kernel knows.
+func (b *Bridge) Nodes() int {
+	b.nodes.mu.RLock()
+	defer b.nodes.mu.RUnlock()
+	return len(b.nodes.byID)
+}

@@ -94,6 +94,9 @@ func (b *Bridge) RemoveXAttr(_ <-chan struct{}, h *gofuse.InHeader, name string)
 	if !st.Ok() {
 		return st
 	}
+	if strings.HasPrefix(name, aclPrefix) && !b.opts.ACL {
+		return gofuse.Status(syscall.EOPNOTSUPP)
+	}
 	_, err := b.top.Removexattr(background, &fop.RemovexattrReq{Req: b.req(h), GFID: n.gfid, Names: []string{name}})
 	return status(err)
 }
