@@ -48,7 +48,7 @@ func (c *cli) poolList(ctx context.Context, args []string) error {
 		x.close("peerStatus")
 		return x.print(c.stdout)
 	}
-	fmt.Fprintf(c.stdout, "UUID\t\t\t\t\t%-*s\tState\n", width+1, "Hostname")
+	fmt.Fprintf(c.stdout, "UUID\t\t\t\t\t%-*s\tState\n", width, "Hostname")
 	for _, p := range peers {
 		fmt.Fprintf(c.stdout, "%s\t%-*s\t%s \n", p.UUID, width, p.Host, state(p.Connected))
 	}
