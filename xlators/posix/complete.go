@@ -131,10 +131,14 @@ func (b *brick) inHandleDir(g fop.GFID, f func() error) error {
 		return err
 	}
 	rel := string(appendRel(nil, g))
-	for _, d := range [2]string{rel[:2], rel[:5]} {
-		if err := unix.Mkdirat(b.dot, d, 0700); err != nil && err != syscall.EEXIST {
-			return err
+	err = unix.Mkdirat(b.dot, rel[:5], 0700)
+	if err == syscall.ENOENT { // the start makes these, but who knows
+		if err = unix.Mkdirat(b.dot, rel[:2], 0700); err == nil || err == syscall.EEXIST {
+			err = unix.Mkdirat(b.dot, rel[:5], 0700)
 		}
+	}
+	if err != nil && err != syscall.EEXIST {
+		return err
 	}
 	return f()
 }

@@ -107,13 +107,13 @@ func (b *brick) Close() error {
 		b.ended.Store(true)
 		b.dirty.all()
 		b.down.Store(true)
-		b.table.close()
 		b.closeFds()
 	})
 	return nil
 }
 
 func (b *brick) closeFds() {
+	b.table.close()
 	if b.root != nil {
 		b.table.unpin(b.root)
 	}
