@@ -46,4 +46,3 @@ func runBrick(ctx context.Context, args []string) int {
 	}
 	return 0
 }
-

@@ -28,6 +28,10 @@ func (d *Daemon) Set(_ context.Context, q *mgmt.SetReq) error {
 			return mgmt.Errorf("%v", err)
 		}
 		c.Options = append(c.Options, store.Option{Key: key, Value: value})
+		g.Options[key] = value
+	}
+	if err := volgen.CheckTogether(g); err != nil {
+		return mgmt.Errorf("%v", err)
 	}
 	return d.do(&store.Command{SetOptions: c})
 }
@@ -84,6 +88,11 @@ func (d *Daemon) Reset(_ context.Context, q *mgmt.ResetReq) error {
 		return mgmt.Errorf("Option %s does not exist\n%s", q.Key, volgen.Hint(q.Key))
 	}
 	c.Keys = []string{key}
+	g := definition(v)
+	delete(g.Options, key)
+	if err := volgen.CheckTogether(g); err != nil {
+		return mgmt.Errorf("%v", err)
+	}
 	return d.do(&store.Command{ResetOptions: c})
 }
 

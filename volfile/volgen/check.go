@@ -1,6 +1,7 @@
 package volgen
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -17,9 +18,7 @@ type kind int
 const (
 	boolean kind = iota
 	number
-	octal
 	duration      // seconds, or with a unit
-	percent       // 0-100, with or without %
 	percentOrSize // a percentage with %, or bytes, perhaps with KB, MB, ...
 	enum
 	regex     // a POSIX regular expression, or none
@@ -35,7 +34,7 @@ func (a *spec) check(v *Volume, value string) (string, error) {
 		if !isBool(value) {
 			return "", fmt.Errorf("option %s %s: '%s' is not a valid boolean value", a.opt, value, value)
 		}
-	case number, octal:
+	case number:
 		n, err := strconv.ParseInt(value, 0, 64)
 		if err != nil {
 			return "", fmt.Errorf("invalid number format %q in option %q", value, a.opt)
@@ -50,12 +49,6 @@ func (a *spec) check(v *Volume, value string) (string, error) {
 			return "", fmt.Errorf("invalid time format %q in \"option %s\"", value, a.opt)
 		}
 		return value, a.inRange(value, d, "%.0f")
-	case percent:
-		p, err := strconv.ParseFloat(strings.TrimSuffix(value, "%"), 64)
-		if err != nil || math.IsNaN(p) {
-			return "", fmt.Errorf("invalid percent format %q in \"option %s\"", value, a.opt)
-		}
-		return value, a.inRange(value, p, "%f")
 	case percentOrSize:
 		return a.checkPercentOrSize(value)
 	case enum:
@@ -168,4 +161,12 @@ func size(s string) (float64, bool) {
 	}
 	n, err := strconv.ParseFloat(s, 64)
 	return n * unit, err == nil && n >= 0 && !math.IsNaN(n) && !math.IsInf(n, 0)
+}
+
+// CheckTogether refuses options of a volume that are good one by one but not together.
+func CheckTogether(v *Volume) error {
+	if v.Options["cluster.quorum-type"] == "fixed" && v.Options["cluster.quorum-count"] == "" {
+		return errors.New("cluster.quorum-type fixed needs cluster.quorum-count; set both in one command")
+	}
+	return nil
 }

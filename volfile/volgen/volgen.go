@@ -126,6 +126,7 @@ func addReplicate(g *volfile.Graph, v *Volume, k int) string {
 	}
 	n.Set("quorum-type", defaultQuorum(v))
 	n.Set("use-anonymous-inode", "yes")
+	n.Set("granular-entry-heal", "on")
 	apply(v, n, side{})
 	return n.Name
 }
