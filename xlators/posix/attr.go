@@ -38,13 +38,15 @@ func (b *brick) stat(in *inode, st *unix.Statx_t) error {
 	return b.atHandle(in, func(rel string) error { return statAt(b.dot, rel, st) })
 }
 
-// atHandle calls f with the path, beneath .glusterfs, of a non-directory's handle, and
-// once more if the handle moved meanwhile. ESTALE if there is none.
+// atHandle calls f with the path, beneath .glusterfs, of a non-directory's handle. The
+// handle may be moved to or from unlink/ at any time, so that one that is not there is
+// looked for there too. ESTALE if there is none.
 func (b *brick) atHandle(in *inode, f func(rel string) error) error {
 	parked := in.parked.Load()
-	err := f(in.rel())
-	if err == syscall.ENOENT && in.parked.Load() != parked {
-		err = f(in.rel())
+	err := f(in.relIf(parked))
+	for i := 0; err == syscall.ENOENT && i < 2; i++ {
+		parked = !parked
+		err = f(in.relIf(parked))
 	}
 	if err == syscall.ENOENT {
 		return syscall.ESTALE

@@ -155,15 +155,12 @@ func (b *brick) regainHandle(in, p *inode, name string) {
 
 // closed says that a File of in was closed. The last removes a parked inode.
 func (b *brick) closed(in *inode) {
-	if in.opens.Add(-1) > 0 || !in.parked.Load() {
-		return
-	}
+	// Under the stripe, because an unlink that saw the inode open parks it.
 	unlock := b.gfids.lock(b.gfids.of(in.gfid))
 	defer unlock()
-	if in.opens.Load() > 0 || !in.parked.Load() || in.gone.Load() {
-		return
+	if in.opens.Add(-1) == 0 && in.parked.Load() && !in.gone.Load() {
+		b.discardParked(in)
 	}
-	b.discardParked(in)
 }
 
 // discardParked removes a parked inode for good. in's stripe is held.

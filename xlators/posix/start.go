@@ -112,6 +112,9 @@ func (b *brick) skeleton(root int) (err error) {
 	if b.dot, err = unix.Openat(root, dotName, dirFlags, 0); err != nil {
 		return err
 	}
+	if err := unix.Flock(b.dot, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("another process serves this brick already: %w", err)
+	}
 	const hex = "0123456789abcdef"
 	for i := range 256 {
 		if err := mkdirAt(b.dot, string([]byte{hex[i>>4], hex[i&15]}), 0700); err != nil {

@@ -53,9 +53,17 @@ func TestStartErrors(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
 	}
-	b, err := start(brick("ok", xattrVolumeID, id[:]), "volume-id", id.String())
+	ok := brick("ok", xattrVolumeID, id[:])
+	b, err := start(ok, "volume-id", id.String())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := start(ok); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("a brick is served twice: %v", err)
+	}
+	b.Close()
+	if b, err = start(ok); err != nil {
+		t.Fatalf("after Close: %v", err)
 	}
 	b.Close()
 }

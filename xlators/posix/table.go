@@ -52,9 +52,12 @@ type inode struct {
 	defACL []byte      // system.posix_acl_default
 }
 
-// rel is the handle's path beneath .glusterfs.
-func (in *inode) rel() string {
-	if in.parked.Load() {
+// rel is the handle's path beneath .glusterfs. It stays true while the GFID's stripe is
+// held.
+func (in *inode) rel() string { return in.relIf(in.parked.Load()) }
+
+func (in *inode) relIf(parked bool) string {
+	if parked {
 		return "unlink/" + in.gfid.String()
 	}
 	return in.path[in.relAt:]
