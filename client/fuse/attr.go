@@ -14,10 +14,7 @@ const blksize = 128 << 10
 
 // attr writes a for the kernel.
 func (b *Bridge) attr(a *fop.Iatt, out *gofuse.Attr) {
-	out.Ino = a.GFID.Ino()
-	if a.GFID == b.opts.Root {
-		out.Ino = gofuse.FUSE_ROOT_ID
-	}
+	out.Ino = b.ino(a.GFID)
 	out.Size = a.Size
 	out.Blocks = a.Blocks
 	out.Atime, out.Atimensec = uint64(a.Atime.Sec), a.Atime.Nsec
@@ -28,6 +25,18 @@ func (b *Bridge) attr(a *fop.Iatt, out *gofuse.Attr) {
 	out.Uid, out.Gid = a.UID, a.GID
 	out.Rdev = encodeDev(a.Rdev)
 	out.Blksize = blksize
+}
+
+// ino is the inode number that users see.
+func (b *Bridge) ino(g fop.GFID) uint64 {
+	if g == b.opts.Root {
+		return gofuse.FUSE_ROOT_ID
+	}
+	n := g.Ino()
+	if b.opts.Ino32 {
+		n = n>>32 ^ n&0xffffffff
+	}
+	return n
 }
 
 // encodeDev packs a device number as the kernel's new_encode_dev does.

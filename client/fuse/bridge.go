@@ -50,6 +50,7 @@ type Options struct {
 	ACL       bool // POSIX ACLs
 	KeepCache bool // do not drop cached data when a file is opened, even if it changed
 	DirectIO  bool // no data cache
+	Ino32     bool // inode numbers of 32 bits, for programs that cannot take 64
 	Log       *slog.Logger
 }
 

@@ -70,13 +70,6 @@ func (b *Bridge) ReadDirPlus(_ <-chan struct{}, in *gofuse.ReadIn, out *gofuse.D
 	})
 }
 
-func (b *Bridge) ino(g fop.GFID) uint64 {
-	if g == b.opts.Root {
-		return gofuse.FUSE_ROOT_ID
-	}
-	return g.Ino()
-}
-
 // list gives add the entries from in.Offset on until it has no more room.
 func (b *Bridge) list(in *gofuse.ReadIn, plus bool, add func(*fop.Dirent) bool) gofuse.Status {
 	h := b.dirs.get(in.Fh)

@@ -1,0 +1,212 @@
+package mount
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gofs/gofs/client/fuse"
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/graph"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// bricksTimeout is how long a mount waits for its bricks at the beginning.
+const bricksTimeout = 10 * time.Second
+
+// Run mounts as o says. In the foreground it returns when the filesystem is unmounted,
+// by umount(8) or because ctx ended. Otherwise it starts this program once more, in
+// the background, and returns when that has mounted. Errors are of type *Exit.
+func Run(ctx context.Context, o *Options) error {
+	if up := readyPipe(); up != nil {
+		defer up.Close()
+		os.Chdir("/") // so that no other filesystem is kept busy; all paths are absolute
+		told := false
+		err := o.serve(ctx, func() {
+			told = true
+			tellReady(up, nil)
+			up.Close()
+		})
+		if err != nil && !told {
+			tellReady(up, err)
+		}
+		return err
+	}
+	for _, w := range o.Warnings {
+		fmt.Fprintln(os.Stderr, w)
+	}
+	if err := o.Check(); err != nil {
+		return err
+	}
+	if o.Fake {
+		return nil
+	}
+	if o.Foreground {
+		return o.serve(ctx, func() {})
+	}
+	return o.startBackground(ctx)
+}
+
+// serve mounts, calls ready, and serves until the end.
+func (o *Options) serve(ctx context.Context, ready func()) error {
+	log, closeLog, err := o.openLog()
+	if err != nil {
+		return o.failed(err)
+	}
+	defer closeLog()
+	if o.OOMScore != 0 {
+		os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(o.OOMScore)), 0)
+	}
+	text, err := o.fetch(ctx)
+	if err == nil {
+		text, err = o.amend(text)
+	}
+	if err != nil {
+		log.Error("no volfile", "volume", o.Volume, "reason", err)
+		return o.failed(err)
+	}
+	top, err := graph.Build(text, types(o.resolve), log)
+	if err != nil {
+		log.Error("the volfile cannot be used", "volume", o.Volume, "reason", err)
+		return o.failed(err)
+	}
+	defer top.Close()
+	root, err := o.reach(ctx, top)
+	if err != nil {
+		log.Error("the volume cannot be reached", "volume", o.Volume, "reason", err)
+		return &Exit{ExitFailure, fmt.Sprintf("Mount failed. %s. Check the log file %s for more details.", sentence(err), o.logName())}
+	}
+	return o.attach(ctx, top, root, log, ready)
+}
+
+// attach mounts the graph and waits for the end of the mount.
+func (o *Options) attach(ctx context.Context, top xlator.Xlator, root fop.GFID, log *slog.Logger, ready func()) error {
+	opts, at := o.Fuse, o.Attach
+	opts.Root, opts.Log = root, log
+	at.Source, at.Flags = o.Source, o.Flags
+	b := fuse.New(top, opts)
+	defer b.Close()
+	m, err := b.Mount(o.MountPoint, at)
+	if err != nil {
+		log.Error("cannot mount", "reason", err)
+		return o.failed(err)
+	}
+	defer context.AfterFunc(ctx, func() {
+		log.Info("asked to end, unmounting", "mountpoint", o.MountPoint)
+		if err := m.Unmount(); err != nil {
+			log.Error("cannot unmount", "reason", err)
+		}
+	})()
+	log.Info("mounted", "source", o.Source, "mountpoint", o.MountPoint)
+	ready()
+	m.Wait()
+	log.Info("unmounted", "mountpoint", o.MountPoint)
+	return nil
+}
+
+// reach waits until the volume answers and returns the GFID of the directory to mount.
+func (o *Options) reach(ctx context.Context, top xlator.Xlator) (fop.GFID, error) {
+	ctx, cancel := context.WithTimeout(ctx, bricksTimeout)
+	defer cancel()
+	up := make(chan struct{}, 1)
+	top.Watch(func(e xlator.Event) {
+		if e.Kind == xlator.ChildUp {
+			select {
+			case up <- struct{}{}:
+			default:
+			}
+		}
+	})
+	last := error(syscall.ENOTCONN)
+	for {
+		select {
+		case <-ctx.Done():
+			if fop.IsDown(last) {
+				return fop.GFID{}, errors.New("the volume is not started, or none of its bricks can be reached")
+			}
+			return fop.GFID{}, last
+		case <-up:
+		case <-time.After(200 * time.Millisecond): // not every state that matters is an event
+		}
+		gfid, err := o.walk(ctx, top)
+		if err == nil {
+			return gfid, nil
+		}
+		if last = err; fop.IsGone(err) && o.Subdir != "" {
+			return fop.GFID{}, fmt.Errorf("directory %s does not exist in volume %s", o.Subdir, o.Volume)
+		}
+	}
+}
+
+// walk looks the directory to mount up, from the root.
+func (o *Options) walk(ctx context.Context, top xlator.Xlator) (fop.GFID, error) {
+	q := fop.Req{Caller: &fop.Caller{Time: fop.TimeOf(time.Now())}}
+	r, err := top.Lookup(ctx, &fop.LookupReq{Req: q, GFID: fop.RootGFID})
+	if err != nil {
+		return fop.GFID{}, err
+	}
+	gfid := fop.RootGFID
+	for _, name := range strings.Split(o.Subdir, "/") {
+		if name == "" || name == "." {
+			continue
+		}
+		if name == ".." {
+			return fop.GFID{}, syscall.ENOENT
+		}
+		r, err = top.Lookup(ctx, &fop.LookupReq{Req: q, Parent: gfid, Name: name})
+		if err != nil {
+			return fop.GFID{}, err
+		}
+		if !r.Iatt.IsDir() {
+			return fop.GFID{}, syscall.ENOENT
+		}
+		gfid = r.Iatt.GFID
+	}
+	return gfid, nil
+}
+
+// failed is the sentence for a mount that got nowhere: GlusterFS's words, then why.
+func (o *Options) failed(err error) error {
+	return &Exit{ExitFailure, fmt.Sprintf("Mounting glusterfs on %s failed. %s.", o.MountPoint, sentence(err))}
+}
+
+// sentence makes an error the beginning of a sentence.
+func sentence(err error) string {
+	s := strings.TrimRight(err.Error(), ".")
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// logLevels are GlusterFS's names.
+var logLevels = map[string]slog.Level{"TRACE": slog.LevelDebug - 4, "DEBUG": slog.LevelDebug, "INFO": slog.LevelInfo,
+	"WARNING": slog.LevelWarn, "ERROR": slog.LevelError, "CRITICAL": slog.LevelError + 4, "NONE": slog.LevelError + 100}
+
+// logName is where the log goes: named after the mount point, as GlusterFS does.
+func (o *Options) logName() string {
+	if o.LogFile != "" {
+		return o.LogFile
+	}
+	name := strings.ReplaceAll(strings.Trim(o.MountPoint, "/"), "/", "-")
+	return "/var/log/gofs/" + name + ".log"
+}
+
+// openLog opens the log; in the foreground without a log-file it is stderr.
+func (o *Options) openLog() (*slog.Logger, func(), error) {
+	out, done := os.Stderr, func() {}
+	if !o.Foreground || o.LogFile != "" {
+		f, err := openAppend(o.logName())
+		if err != nil {
+			return nil, nil, err
+		}
+		var once sync.Once
+		out, done = f, func() { once.Do(func() { f.Close() }) }
+	}
+	level := logLevels[o.LogLevel]
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})), done, nil
+}

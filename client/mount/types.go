@@ -1,0 +1,21 @@
+package mount
+
+import (
+	"github.com/gofs/gofs/afr"
+	"github.com/gofs/gofs/dht"
+	"github.com/gofs/gofs/protocol/client"
+	"github.com/gofs/gofs/xlators/faults"
+	"github.com/gofs/gofs/xlators/iostats"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// types returns the translators that a mount knows.
+func types(resolve client.Resolver) map[string]xlator.New {
+	return map[string]xlator.New{
+		"protocol/client":    client.New(resolve),
+		"cluster/replicate":  afr.New,
+		"cluster/distribute": dht.New,
+		"debug/io-stats":     iostats.New,
+		"debug/faults":       faults.New,
+	}
+}

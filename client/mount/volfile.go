@@ -1,0 +1,113 @@
+package mount
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofs/gofs/protocol/mgmt"
+	"github.com/gofs/gofs/volfile"
+)
+
+const (
+	// askTimeout is how long one server may take to answer.
+	askTimeout = 3 * time.Second
+	// askPause is between two rounds through the servers.
+	askPause = time.Second
+)
+
+// fetch gets the volfile from the first server that has it.
+func (o *Options) fetch(ctx context.Context) (string, error) {
+	if o.Volfile != "" {
+		text, err := os.ReadFile(o.Volfile)
+		return string(text), err
+	}
+	var last error
+	for round := range max(o.FetchAttempts, 1) {
+		if round > 0 {
+			select {
+			case <-ctx.Done():
+				return "", ctx.Err()
+			case <-time.After(askPause):
+			}
+		}
+		for _, server := range o.Servers {
+			text, err := o.ask(ctx, server)
+			if err == nil {
+				return text, nil
+			}
+			var answer *mgmt.Error
+			if errors.As(err, &answer) {
+				return "", err // the others know no better
+			}
+			last = fmt.Errorf("%s does not answer: %w", server, err)
+		}
+	}
+	return "", last
+}
+
+func (o *Options) address(host string) string {
+	return net.JoinHostPort(host, strconv.Itoa(o.ServerPort))
+}
+
+func (o *Options) ask(ctx context.Context, server string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	c, err := mgmt.Dial(ctx, o.address(server))
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	return c.Volfile(ctx, o.Volume)
+}
+
+// resolve asks the daemon beside a brick for the brick's port.
+func (o *Options) resolve(ctx context.Context, host, brick string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	c, err := mgmt.Dial(ctx, o.address(host))
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	return c.Portmap(ctx, brick)
+}
+
+// amend applies the options volume-name and xlator-option to a volfile.
+func (o *Options) amend(text string) (string, error) {
+	if o.VolumeName == "" && len(o.XlatorOptions) == 0 {
+		return text, nil
+	}
+	g, err := volfile.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	if o.VolumeName != "" {
+		found := false
+		for i, n := range g.Nodes {
+			if n.Name == o.VolumeName {
+				g.Nodes, found = g.Nodes[:i+1], true
+				break
+			}
+		}
+		if !found {
+			return "", fmt.Errorf("the volfile has no volume %s", o.VolumeName)
+		}
+	}
+	for _, x := range o.XlatorOptions {
+		for _, n := range g.Nodes {
+			// A brick's path in a name is no path here: "*" matches slashes too.
+			name := strings.ReplaceAll(n.Name, "/", "_")
+			if ok, _ := path.Match(strings.ReplaceAll(x.Pattern, "/", "_"), name); ok {
+				n.Set(x.Key, x.Value)
+			}
+		}
+	}
+	return g.String(), nil
+}
