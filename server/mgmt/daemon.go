@@ -14,7 +14,7 @@
 // change. Changes go through the log one after the other.
 //
 // Other daemons, mounts and the command line connect over TCP and may ask; only root on
-// this machine may change something, through the unix socket.
+// this machine may change something, through the unix socket or from a privileged port.
 package mgmt
 
 import (
@@ -131,8 +131,16 @@ func (d *Daemon) run(ctx context.Context, tcp, local net.Listener) error {
 	defer wg.Wait()
 	defer cancel()
 	lost := make(chan error, 2)
-	wg.Go(func() { lost <- d.accept(ctx, tcp, mgmt.DaemonRoutes(d, false)) })
-	wg.Go(func() { lost <- d.accept(ctx, local, mgmt.DaemonRoutes(d, true)) })
+	everybody, root := mgmt.DaemonRoutes(d, false), mgmt.DaemonRoutes(d, true)
+	wg.Go(func() {
+		lost <- d.accept(ctx, tcp, func(nc net.Conn) mgmt.Routes {
+			if fromLocalRoot(nc) {
+				return root
+			}
+			return everybody
+		})
+	})
+	wg.Go(func() { lost <- d.accept(ctx, local, func(net.Conn) mgmt.Routes { return root }) })
 	wg.Go(func() { d.reconcile(ctx) })
 	d.cfg.Log.Info("the daemon is ready", "node", d.uuid, "address", tcp.Addr().String(), "version", d.cfg.Version)
 	if d.cfg.Ready != nil {
@@ -150,8 +158,16 @@ func (d *Daemon) run(ctx context.Context, tcp, local net.Listener) error {
 // greeting is how long a connection may take to say what it is.
 const greeting = 10 * time.Second
 
+// fromLocalRoot tells whether a TCP connection comes from this machine and from a port
+// that only root can have.
+func fromLocalRoot(nc net.Conn) bool {
+	from, ok := nc.RemoteAddr().(*net.TCPAddr)
+	to, ok2 := nc.LocalAddr().(*net.TCPAddr)
+	return ok && ok2 && from.Port < 1024 && (from.IP.IsLoopback() || from.IP.Equal(to.IP))
+}
+
 // accept serves the connections of l until ctx ends.
-func (d *Daemon) accept(ctx context.Context, l net.Listener, routes mgmt.Routes) error {
+func (d *Daemon) accept(ctx context.Context, l net.Listener, routes func(net.Conn) mgmt.Routes) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
@@ -160,7 +176,7 @@ func (d *Daemon) accept(ctx context.Context, l net.Listener, routes mgmt.Routes)
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
-			wg.Go(func() { d.serve(ctx, nc, routes) })
+			wg.Go(func() { d.serve(ctx, nc, routes(nc)) })
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, net.ErrClosed):

@@ -72,6 +72,9 @@ func (d *daemon) setup(e *testscript.Env, bin string) error {
 	if d.dir, err = os.MkdirTemp("", "gofs"); err != nil {
 		return err
 	}
+	if err := os.Chmod(d.dir, 0o755); err != nil {
+		return err
+	}
 	e.Defer(func() { os.RemoveAll(d.dir) })
 	// Short, so that a row of the status table is one line.
 	bricks := fmt.Sprintf("/dev/shm/g%s", strings.TrimPrefix(d.addr, "127."))
