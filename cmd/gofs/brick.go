@@ -39,7 +39,7 @@ func runBrick(ctx context.Context, args []string) int {
 	}
 	defer log.Close()
 	cfg.Log, cfg.Level = slog.New(log.handler), level
-	limitMemory(512) // what many requests in flight need; an idle brick is far below
+	tuneData()
 	if err := brick.Run(ctx, cfg); err != nil {
 		cfg.Log.Error("the brick cannot serve", "vol", cfg.Volume, "brick", cfg.Path, "error", err)
 		return fail("brick", err)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	daemon "github.com/gofs/gofs/server/mgmt"
 )
@@ -59,22 +58,11 @@ func runDaemon(ctx context.Context, args []string) int {
 	}
 	defer log.Close()
 	cfg.Log = slog.New(log.handler)
-	limitMemory(60)
+	tune(50, 60)
 	cfg.Ready = notifySystemd
 	if err := daemon.Run(ctx, cfg); err != nil {
 		cfg.Log.Error("the daemon cannot run", "error", err)
 		return fail("daemon", err)
 	}
 	return 0
-}
-
-// limitMemory makes the collector work for a small process: garbage is collected early
-// while the heap is small, and the limit, in MiB, is not exceeded without need.
-func limitMemory(mib int64) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(mib << 20)
-	}
 }

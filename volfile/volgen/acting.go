@@ -27,8 +27,9 @@ var (
 	none      []string
 )
 
-// acting holds the options that have a meaning in gofs. Options of the same key go to
-// several translators.
+// acting holds the options that have a meaning in gofs. Those of clients hold from the
+// next mount, those of a brick's disk from its next start, the other ones of bricks at
+// once.
 var acting = []spec{
 	{"cluster.lookup-optimize", "cluster/distribute", "lookup-optimize", boolean, 0, 0, none, onBoth, "Trust a directory's layout: a name that is missing where its hash says does not exist."},
 	{"cluster.min-free-disk", "cluster/distribute", "min-free-disk", percentOrSize, 0, 100, none, onBoth, "New files avoid subvolumes with less free space than this."},
@@ -47,11 +48,10 @@ var acting = []spec{
 
 	{"network.ping-timeout", "protocol/client", "ping-timeout", duration, 1, 1013, none, onBoth, "Seconds of silence after which a brick counts as down."},
 
-	{"storage.health-check-interval", "storage/posix", "health-check-interval", duration, 0, 86400, none, onBoth, "Seconds between checks of a brick's disk; 0 for none. Holds from the brick's next start."},
-	{"storage.gfid2path", "storage/posix", "gfid2path", boolean, 0, 0, none, onBoth, "Record with every file in which directory and by what name it is. Holds from the brick's next start."},
+	{"storage.health-check-interval", "storage/posix", "health-check-interval", duration, 0, 86400, none, onBoth, "Seconds between checks of a brick's disk; 0 for none."},
+	{"storage.gfid2path", "storage/posix", "gfid2path", boolean, 0, 0, none, onBoth, "Record with every file in which directory and by what name it is."},
 
 	{"diagnostics.brick-log-level", "debug/io-stats", "log-level", enum, 0, 0, logLevels, onBrick, "What bricks write to their logs."},
-	{"diagnostics.client-log-level", "debug/io-stats", "log-level", enum, 0, 0, logLevels, onClient, "What mounts write to their logs."},
 
 	{"auth.allow", "protocol/server", "auth.allow", addresses, 0, 0, none, onBoth, "Addresses of clients that may connect; * for all."},
 	{"auth.reject", "protocol/server", "auth.reject", addresses, 0, 0, none, onBoth, "Addresses of clients that may not connect."},

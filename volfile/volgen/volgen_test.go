@@ -26,7 +26,7 @@ func TestGolden(t *testing.T) {
 	options := map[string]string{
 		"cluster.quorum-type": "fixed", "cluster.quorum-count": "2", "network.ping-timeout": "10",
 		"cluster.lookup-optimize": "off", "storage.health-check-interval": "10", "diagnostics.brick-log-level": "DEBUG",
-		"diagnostics.client-log-level": "WARNING", "cluster.granular-entry-heal": "on", "nfs.disable": "on",
+		"cluster.granular-entry-heal": "on", "nfs.disable": "on",
 		"user.note": "some text", "cluster.rsync-hash-regex": `^\.(.+)\.[^.]+$`, "auth.allow": "10.0.0.*",
 	}
 	for _, c := range []struct {
@@ -75,7 +75,7 @@ func TestCheck(t *testing.T) {
 		{"network.ping-timeout", "1min", "1min", ""},
 		{"cluster.quorum-type", "foo", "", "option quorum-type foo: 'foo' is not valid (possible options are none, auto, fixed.)"},
 		{"cluster.quorum-count", "5", "", "5 in cluster.quorum-count 5 is out of range [1 - 3]"},
-		{"diagnostics.client-log-level", "FOO", "", "option log-level FOO: 'FOO' is not valid (possible options are DEBUG, WARNING, ERROR, INFO, CRITICAL, NONE, TRACE.)"},
+		{"diagnostics.brick-log-level", "FOO", "", "option log-level FOO: 'FOO' is not valid (possible options are DEBUG, WARNING, ERROR, INFO, CRITICAL, NONE, TRACE.)"},
 		{"cluster.read-subvolume-index", "-5", "", "'-5' in 'option read-subvolume-index -5' is smaller than minimum value '-1'"},
 		{"cluster.min-free-disk", "200%", "", "'200.000000' in 'option min-free-disk 200%' is out of range [0 - 100]"},
 		{"cluster.min-free-disk", "10GB", "10GB", ""},
