@@ -161,7 +161,7 @@ func (x *Index) begin(g fop.GFID, deltas []fop.Xattr) (began [sets]bool, err err
 		if err := s.begin(g, s.changes(deltas)); err != nil {
 			for j := range i {
 				if began[j] {
-					x.sets[j].end(g, nil)
+					x.sets[j].end(g, verdict{})
 				}
 			}
 			return began, err
@@ -175,21 +175,13 @@ func (x *Index) begin(g fop.GFID, deltas []fop.Xattr) (began [sets]bool, err err
 // nil: not known.
 func (x *Index) end(ctx context.Context, began [sets]bool, q *fop.XattropReq, values []fop.Xattr) {
 	for i, s := range x.sets {
-		if !began[i] {
-			continue
+		if began[i] {
+			s.end(q.GFID, verdict{
+				zero: values != nil && s.zeros(values),
+				all:  Set(i) == Dirty, // of pending keys there is one per brick, and q need not name all
+				read: func() (bool, error) { return x.allZero(ctx, q, s) },
+			})
 		}
-		if values == nil || !s.zeros(values) {
-			s.end(q.GFID, nil)
-			continue
-		}
-		// Zero so far. Other keys of this set, or changes that overlapped, may say
-		// something else; a link too many does no harm, so that errors leave it.
-		s.end(q.GFID, func(overlapped bool) (bool, error) {
-			if Set(i) == Dirty && !overlapped {
-				return true, nil
-			}
-			return x.allZero(ctx, q, s)
-		})
 	}
 }
 
@@ -197,7 +189,7 @@ func (x *Index) end(ctx context.Context, began [sets]bool, q *fop.XattropReq, va
 func (x *Index) allZero(ctx context.Context, q *fop.XattropReq, s *linkSet) (bool, error) {
 	r, err := x.Child.Getxattr(ctx, &fop.GetxattrReq{Req: q.Req, GFID: q.GFID, Internal: true})
 	if err != nil {
-		return fop.IsGone(err), err
+		return false, err
 	}
 	return s.zeros(r.Xattrs), nil
 }
@@ -241,7 +233,7 @@ func marked[R any](x *Index, g fop.GFID, mark []fop.Xattr, make func() (R, error
 	}
 	for i, s := range x.sets {
 		if began[i] {
-			s.end(g, nil)
+			s.end(g, verdict{})
 		}
 	}
 	return r, nil

@@ -109,29 +109,47 @@ func (s *linkSet) begin(g fop.GFID, link bool) error {
 	return nil
 }
 
-// end says that a change of g returned. If decide is not nil and no other is under way,
-// decide is called, without the lock, to say whether the link may go; a change that
-// began meanwhile takes the decision over.
-func (s *linkSet) end(g fop.GFID, decide func(overlapped bool) (bool, error)) {
+// A verdict is what a change that returned knows about the inode's watched xattrs.
+type verdict struct {
+	zero bool // it saw zeros
+	all  bool // there can be no others than those that it saw
+	// read asks the child whether all are zero; nil: nobody may ask.
+	read func() (bool, error)
+}
+
+// end says that a change of g returned. If no other is under way, it removes the link if
+// it is not needed any more. If changes overlapped, what each saw proves nothing, and the
+// last one reads, without the lock; a change that begins meanwhile is the next last one.
+// An error leaves the link, which does no harm.
+func (s *linkSet) end(g fop.GFID, v verdict) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.busy[g]
-	defer func() {
-		if c.n--; c.n == 0 {
-			delete(s.busy, g)
+	for c.n == 1 && (v.zero || c.overlapped) && v.read != nil && s.mayHave(g) {
+		if v.zero && v.all && !c.overlapped {
+			_ = s.unlink(g)
+			break
 		}
-	}()
+		began := c.began
+		s.mu.Unlock()
+		zero, err := v.read()
+		s.mu.Lock()
+		if c.began == began || err != nil {
+			if zero && err == nil {
+				_ = s.unlink(g)
+			}
+			break
+		}
+	}
+	if c.n--; c.n == 0 {
+		delete(s.busy, g)
+	}
+}
+
+// mayHave reports whether g may have a link.
+func (s *linkSet) mayHave(g fop.GFID) bool {
 	_, known := s.known[g]
-	if decide == nil || c.n > 1 || !known && s.complete {
-		return
-	}
-	began, overlapped := c.began, c.overlapped
-	s.mu.Unlock()
-	gone, err := decide(overlapped)
-	s.mu.Lock()
-	if err == nil && gone && c.began == began {
-		_ = s.unlink(g) // a link too many does no harm
-	}
+	return known || !s.complete
 }
 
 // abandon ends the change of an inode that was not made after all: the link that was
