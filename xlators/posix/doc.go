@@ -19,6 +19,10 @@
 // This process is the only writer of the brick while it runs; nothing that the table
 // holds outlives it.
 //
+// What fops cost, in system calls, when what they need is known: a create with a mark 8
+// (openat, four fsetxattr, linkat, two statx), a write 2, a read 1, a lookup 1, an unlink
+// 5. The first inode of each of the 65536 handle directories costs a mkdir more.
+//
 // # Crash points
 //
 // A name never appears without its GFID, and no crash leaves more than the next named
