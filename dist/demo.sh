@@ -34,7 +34,7 @@ alive() {
 }
 
 start_disk() { # start_disk NAME
-	dir=$demo/disks/$1
+	dir=$demo/b$1
 	mkdir -p "$dir"
 	mounted "$dir" && return
 	[ -e "$demo/plain" ] && return
@@ -53,7 +53,7 @@ start_daemon() {
 
 start_volume() {
 	"$gofs" volume list 2>/dev/null | grep -qx demo ||
-		"$gofs" volume create demo replica 2 arbiter 1 "$address:$demo/disks/1/brick" "$address:$demo/disks/2/brick" "$address:$demo/disks/3/brick" force
+		"$gofs" volume create demo replica 2 arbiter 1 "$address:$demo/b1/demo" "$address:$demo/b2/demo" "$address:$demo/b3/demo" force
 	"$gofs" volume info demo | grep -qx 'Status: Started' || "$gofs" volume start demo
 }
 
@@ -78,8 +78,8 @@ show() {
 	cat "$file"
 	say "The same file on the three bricks (size, links, name; the arbiter has no data):"
 	for i in 1 2 3; do
-		stat -c '%s bytes  %h links  %n' "$demo/disks/$i/brick/gluster.txt"
-		getfattr --absolute-names -n trusted.gfid -e hex "$demo/disks/$i/brick/gluster.txt" | grep trusted
+		stat -c '%s bytes  %h links  %n' "$demo/b$i/demo/gluster.txt"
+		getfattr --absolute-names -n trusted.gfid -e hex "$demo/b$i/demo/gluster.txt" | grep trusted
 	done
 	say "It goes on running. Try:"
 	cat <<-END
@@ -126,7 +126,7 @@ stop() {
 		[ -e "$p" ] && end "$p"
 	done
 	for i in 1 2 3; do
-		! mounted "$demo/disks/$i" || umount "$demo/disks/$i" || umount -l "$demo/disks/$i"
+		! mounted "$demo/b$i" || umount "$demo/b$i" || umount -l "$demo/b$i"
 	done
 	if [ -e "$demo/helper" ] && [ "$(readlink "$helper")" = "$gofs" ]; then
 		rm -f "$helper"
