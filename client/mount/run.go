@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,7 +94,7 @@ func (o *Options) attach(ctx context.Context, top xlator.Xlator, root fop.GFID, 
 	at.Source, at.Flags = o.Source, o.Flags
 	b := fuse.New(top, opts)
 	defer b.Close()
-	m, err := b.Mount(o.MountPoint, at)
+	m, err := mountWithRoom(b, o.MountPoint, at)
 	if err != nil {
 		log.Error("cannot mount", "reason", err)
 		return o.failed(err)
@@ -109,6 +110,19 @@ func (o *Options) attach(ctx context.Context, top xlator.Xlator, root fop.GFID, 
 	m.Wait()
 	log.Info("unmounted", "mountpoint", o.MountPoint)
 	return nil
+}
+
+// mountWithRoom mounts, and makes the Go runtime run more threads than there are
+// readers of /dev/fuse. A reader blocks in read(2), which the runtime notices only after
+// up to 10 ms; were all its processors (GOMAXPROCS) held by readers, answers from the
+// network would wait for that long. go-fuse has as many readers as there are processors
+// when it mounts, two at least, and one more.
+func mountWithRoom(b *fuse.Bridge, dir string, at fuse.MountOptions) (*fuse.Mount, error) {
+	const readers = 2
+	n := runtime.GOMAXPROCS(readers)
+	m, err := b.Mount(dir, at)
+	runtime.GOMAXPROCS(n + readers + 2)
+	return m, err
 }
 
 // reach waits until the volume answers and returns the GFID of the directory to mount.

@@ -53,7 +53,7 @@ func (o *opened) restored(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil || fop.IsDown(err) {
 		return
 	}
-	o.c.env.Log.Warn("open file lost in a reconnect", "subvol", o.c.env.Name, "gfid", o.gfid.String(), "reason", err)
+	o.c.env.Log.Warn("open file lost in a reconnect", "gfid", o.gfid.String(), "reason", err)
 	o.broken.Store(uint32(syscall.EBADFD))
 }
 

@@ -40,7 +40,7 @@ func (c *client) run(ctx context.Context) {
 		// A brick that is down is told once, not at each attempt.
 		if err.Error() != said {
 			said = err.Error()
-			c.env.Log.Info("not connected to the brick", "subvol", c.env.Name, "host", c.host, "brick", c.hello.Brick, "reason", said)
+			c.env.Log.Info("not connected to the brick", "host", c.host, "brick", c.hello.Brick, "reason", said)
 		}
 		select {
 		case <-ctx.Done():
@@ -122,7 +122,7 @@ func (c *client) serve(ctx context.Context, s *session) error {
 	if c.restore(ctx, s) {
 		c.cur.Store(s)
 		c.tell(s.id, xlator.Event{Kind: xlator.ChildUp, Session: s.id})
-		c.env.Log.Info("connected to the brick", "subvol", c.env.Name, "host", c.host, "brick", c.hello.Brick)
+		c.env.Log.Info("connected to the brick", "host", c.host, "brick", c.hello.Brick)
 		<-s.dead
 		c.tell(0, xlator.Event{Kind: xlator.ChildDown, Reason: s.reason.Error()})
 	}

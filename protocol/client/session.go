@@ -250,7 +250,7 @@ func (s *session) watch() {
 			return
 		case now := <-tick.C:
 			if idle := s.r.Idle(now); idle > s.c.pingTimeout {
-				s.c.env.Log.Warn("brick is silent, dropping the connection", "subvol", s.c.env.Name, "for", idle.Round(time.Millisecond))
+				s.c.env.Log.Warn("brick is silent, dropping the connection", "for", idle.Round(time.Millisecond))
 				s.conn.Close()
 				continue
 			}
