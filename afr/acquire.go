@@ -29,6 +29,11 @@ func (r *replicate) acquireNames(ctx context.Context, q *fop.Req, in *inode, nam
 // lockAll fills in the lease: first by asking all live children at once, then, if one
 // refused, one after the other in order.
 func (r *replicate) lockAll(ctx context.Context, q *fop.Req, l *lease) error {
+	select {
+	case <-r.settled:
+	case <-ctx.Done():
+		return syscall.EINTR
+	}
 	st := r.state.Load()
 	if !r.usable(st.up) {
 		return errDown

@@ -72,6 +72,13 @@ type replicate struct {
 	state atomic.Pointer[state]
 	stMu  sync.Mutex // serialises changes of state
 
+	// reported are the children that have said whether they are up; guarded by stMu.
+	// settled is closed when all have, or patience ran out: before, a brick that is just
+	// connecting would be taken for one that is down, and blamed.
+	reported set
+	settled  chan struct{}
+	patience *time.Timer
+
 	inodes inodeTable
 	owners atomic.Uint64 // last LkOwner given out
 	clean  cleanliness
@@ -99,6 +106,8 @@ func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.X
 		return nil, fmt.Errorf("cluster/replicate %s: %w", env.Name, err)
 	}
 	r.state.Store(&state{})
+	r.settled = make(chan struct{})
+	r.patience = time.AfterFunc(startPatience, r.stopWaiting)
 	r.inodes.init()
 	for i, c := range subvols {
 		c.Watch(func(e xlator.Event) { r.childEvent(i, e) })
@@ -218,7 +227,12 @@ func (r *replicate) childChanged(i int, e xlator.Event) {
 		s.up &^= changelog.Of(i)
 	}
 	r.state.Store(&s)
+	r.reported |= changelog.Of(i)
+	complete := r.reported == r.all()
 	r.stMu.Unlock()
+	if complete && r.patience.Stop() {
+		r.stopWaiting()
+	}
 	r.clean.spoil()
 	r.keeper.poke()
 	was, is := r.usable(old.up), r.usable(s.up)
@@ -233,6 +247,13 @@ func (r *replicate) childChanged(i int, e xlator.Event) {
 	}
 }
 
+// startPatience is how long, from the start, changes wait for bricks that have not
+// said yet whether they are up.
+const startPatience = 10 * time.Second
+
+// stopWaiting is called once: by the last child to report, or by the timer.
+func (r *replicate) stopWaiting() { close(r.settled) }
+
 // usable reports whether the set can serve with these children.
 func (r *replicate) usable(up set) bool { return r.quorum.Met(up) && up&r.dataSet() != 0 }
 
@@ -246,6 +267,9 @@ func (r *replicate) Watch(f func(xlator.Event)) {
 
 // Close gives up all leases, marks undone, and closes the children.
 func (r *replicate) Close() error {
+	if r.patience.Stop() {
+		r.stopWaiting()
+	}
 	r.keeper.stop(r)
 	var first error
 	for _, c := range r.children {

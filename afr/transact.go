@@ -259,6 +259,7 @@ func (r *replicate) addMark(ctx context.Context, l *lease, class changelog.Class
 // those that have stored them. Names that are not known need a full look by the healer.
 func (r *replicate) blame(ctx context.Context, l *lease, class changelog.Class, victims set, names []string, on set) (set, error) {
 	on &^= victims
+	r.log.Debug("blaming", "children", victims, "class", class, "gfid", l.gfid, "names", names)
 	c := changelog.One(class)
 	if class == changelog.Entry && names == nil {
 		c = changelog.One(changelog.Entry, changelog.Data)

@@ -41,6 +41,8 @@ func (c *client) run(ctx context.Context) {
 		if err.Error() != said {
 			said = err.Error()
 			c.env.Log.Info("not connected to the brick", "host", c.host, "brick", c.hello.Brick, "reason", said)
+			// Also when it never was up: those above need not wait for it.
+			c.tell(0, xlator.Event{Kind: xlator.ChildDown, Reason: said})
 		}
 		select {
 		case <-ctx.Done():
