@@ -15,6 +15,7 @@ import (
 	"github.com/gofs/gofs/protocol/server"
 	"github.com/gofs/gofs/xlators/locks"
 	"github.com/gofs/gofs/xlators/mem"
+	"github.com/gofs/gofs/xlators/posix"
 	"github.com/gofs/gofs/xlators/xlator"
 	"github.com/hanwen/go-fuse/v2/posixtest"
 )
@@ -47,7 +48,10 @@ type testLog struct{ t testing.TB }
 
 func (l testLog) Write(p []byte) (int, error) { os.Stderr.Write(p); return len(p), nil }
 
-func newVolume(t testing.TB, opts fuse.Options) *volume {
+func newVolume(t testing.TB, opts fuse.Options) *volume { return newVolumeOn(t, opts, memBrick) }
+
+// newVolumeOn mounts a brick whose bottom is made by bottom.
+func newVolumeOn(t testing.TB, opts fuse.Options, bottom func(t testing.TB, env xlator.Env) xlator.Xlator) *volume {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("mounting takes root")
@@ -56,7 +60,7 @@ func newVolume(t testing.TB, opts fuse.Options) *volume {
 	os.Chmod(filepath.Dir(dir), 0o755) // other users come by
 	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	env := xlator.Env{Name: "demo", Log: log}
-	brick := newBrick(env)
+	brick := must(locks.New(env, xlator.Options{}, []xlator.Xlator{bottom(t, env)}))
 	v := &volume{t: t, dir: dir, brick: brick}
 	v.srv = server.New(brick, server.Config{Log: log})
 	v.top = must(client.NewDialer(v.dial)(env, xlator.Options{}, nil))
@@ -80,9 +84,10 @@ func newVolume(t testing.TB, opts fuse.Options) *volume {
 	return v
 }
 
-func newBrick(env xlator.Env) xlator.Xlator {
-	m := must(mem.New(env, nil, nil))
-	return must(locks.New(env, xlator.Options{}, []xlator.Xlator{m}))
+func memBrick(_ testing.TB, env xlator.Env) xlator.Xlator { return must(mem.New(env, nil, nil)) }
+
+func posixBrick(t testing.TB, env xlator.Env) xlator.Xlator {
+	return must(posix.New(env, xlator.Options{"directory": t.TempDir()}, nil))
 }
 
 func (v *volume) dial(context.Context, string, string) (net.Conn, error) {
@@ -138,12 +143,14 @@ var notOurs = map[string]string{
 }
 
 func TestPosix(t *testing.T) {
-	for name, f := range posixtest.All {
-		t.Run(name, func(t *testing.T) {
-			if why := notOurs[name]; why != "" {
-				t.Skip(why)
-			}
-			f(t, newVolume(t, fuse.DefaultOptions()).dir)
-		})
+	for name, bottom := range map[string]func(testing.TB, xlator.Env) xlator.Xlator{"mem": memBrick, "posix": posixBrick} {
+		for test, f := range posixtest.All {
+			t.Run(name+"/"+test, func(t *testing.T) {
+				if why := notOurs[test]; why != "" {
+					t.Skip(why)
+				}
+				f(t, newVolumeOn(t, fuse.DefaultOptions(), bottom).dir)
+			})
+		}
 	}
 }

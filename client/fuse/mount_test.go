@@ -460,3 +460,40 @@ func TestDevices(t *testing.T) {
 		t.Errorf("mode %o, device %#x, want %#x", st.Mode, st.Rdev, dev)
 	}
 }
+
+// TestACL is about POSIX ACLs, which the kernel checks and the brick applies.
+func TestACL(t *testing.T) {
+	opts := fuse.DefaultOptions()
+	opts.ACL = true
+	v := newVolumeOn(t, opts, posixBrick)
+	check(t, "chmod", os.Chmod(v.dir, 0o755))
+	name := v.dir + "/f"
+	check(t, "write", os.WriteFile(name, []byte("secret"), 0o600))
+	// user::rw-, user:1234:r--, group::---, mask::r--, other::---
+	acl := []byte{2, 0, 0, 0,
+		1, 0, 6, 0, 255, 255, 255, 255,
+		2, 0, 4, 0, 0xd2, 4, 0, 0,
+		4, 0, 0, 0, 255, 255, 255, 255,
+		16, 0, 4, 0, 255, 255, 255, 255,
+		32, 0, 0, 0, 255, 255, 255, 255}
+	check(t, "setxattr", unix.Setxattr(name, "system.posix_acl_access", acl, 0))
+	for uid, want := range map[uint32]string{1234: "secret", 1235: ""} {
+		cmd := exec.Command("cat", name)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		if out, _ := cmd.Output(); string(out) != want {
+			t.Errorf("user %d read %q, want %q", uid, out, want)
+		}
+	}
+	// A default ACL replaces the umask.
+	check(t, "mkdir", os.Mkdir(v.dir+"/d", 0o777))
+	acl[14] = 6 // user:1234:rw-
+	acl[30] = 6 // mask::rw-
+	check(t, "setxattr", unix.Setxattr(v.dir+"/d", "system.posix_acl_default", acl, 0))
+	old := unix.Umask(0o077)
+	err := os.WriteFile(v.dir+"/d/f", nil, 0o666)
+	unix.Umask(old)
+	check(t, "create", err)
+	if st := must(os.Stat(v.dir + "/d/f")); st.Mode() != 0o660 {
+		t.Errorf("mode %o, want 660", st.Mode())
+	}
+}
