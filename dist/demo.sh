@@ -6,10 +6,10 @@
 # .demo/mnt. start may be run again; stop removes every trace.
 set -eu
 
-top=$(cd "$(dirname "$0")/.." && pwd)
-demo=$top/.demo
-gofs=$top/bin/gofs
-address=127.0.0.1
+top=$(cd "$(dirname "$0")/.." && pwd -P)
+demo=${GOFS_DEMO:-$top/.demo}
+gofs=${GOFS_BIN:-$top/bin/gofs}
+address=${GOFS_DEMO_ADDRESS:-127.0.0.1}
 helper=/sbin/mount.gofs
 PATH="$PATH:/usr/sbin:/sbin"
 export GOFS_SOCK="$demo/run/gofsd.socket"
@@ -60,8 +60,8 @@ start_volume() {
 start_mount() {
 	mkdir -p "$demo/mnt" 2>/dev/null || umount -l "$demo/mnt"
 	mounted "$demo/mnt" && return
-	if [ ! -e "$helper" ] && [ ! -L "$helper" ]; then
-		ln -s "$gofs" "$helper"
+	if [ ! -e "$helper" ]; then # also when it is a link to something that is gone
+		ln -sfn "$gofs" "$helper"
 		touch "$demo/helper"
 	fi
 	mount -t gofs -o log-file="$demo/log/mount.log" "$address:/demo" "$demo/mnt" || die "cannot mount; see $demo/log/mount.log"
