@@ -26,7 +26,9 @@ func runBrick(ctx context.Context, args []string) int {
 	f.StringVar(&cfg.PidFile, "pid-file", "", "`file` that is locked and holds the process number")
 	f.StringVar(&cfg.Socket, "socket", "", "admin `socket` for the daemon")
 	logPath := f.String("log-file", "-", "`file` of the log; - for standard error")
-	if err := f.Parse(args); err != nil {
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
 		return 2
 	}
 	if f.NArg() > 0 || cfg.VolfilePath == "" && (cfg.Daemon == "" || cfg.VolfileID == "") {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -31,7 +32,9 @@ func runDaemon(ctx context.Context, args []string) int {
 	f.IntVar(&cfg.BrickPorts, "brick-ports", 49152, "where the ports of bricks begin")
 	level := f.String("log-level", "INFO", "`level` of the log: DEBUG, INFO, WARNING, ERROR, CRITICAL or NONE")
 	f.Bool("no-daemon", true, "stay in the foreground, which is always so")
-	if err := f.Parse(args); err != nil {
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
 		return 2
 	}
 	if f.NArg() > 0 {

@@ -230,9 +230,16 @@ func (d *Daemon) notify(names []string) {
 	}
 }
 
+// maxSocket is how long the path of the daemon's socket may be, in bytes. The kernel
+// takes 107; the names of bricks' sockets are 11 longer.
+const maxSocket = 107 - 11
+
 // listenUnix listens on a socket that only root may use. A socket that an earlier daemon
 // left is removed; one that a daemon listens on is not.
 func listenUnix(path string) (net.Listener, error) {
+	if len(path) > maxSocket {
+		return nil, fmt.Errorf("the run directory's path is too long: a socket's may have %d bytes, %s has %d", maxSocket, path, len(path))
+	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		c.Close()
 		return nil, fmt.Errorf("another daemon listens on %s", path)

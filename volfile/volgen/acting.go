@@ -1,10 +1,9 @@
 package volgen
 
-// Where an option of a translator that both graphs have goes.
+// Which graphs' translator an option is for, where both have one.
 const (
 	onBoth = iota
 	onBrick
-	onClient
 )
 
 // spec is an option that gofs acts on.

@@ -148,7 +148,7 @@ type side struct{ brick bool }
 func apply(v *Volume, n *volfile.Node, s side) {
 	for i := range acting {
 		a := &acting[i]
-		if a.typ != n.Type || (a.on == onBrick && !s.brick) || (a.on == onClient && s.brick) {
+		if a.typ != n.Type || a.on == onBrick && !s.brick {
 			continue
 		}
 		if value, ok := v.Options[a.key]; ok {
