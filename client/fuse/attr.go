@@ -74,6 +74,11 @@ func (b *Bridge) GetAttr(_ <-chan struct{}, in *gofuse.GetAttrIn, out *gofuse.At
 	if !st.Ok() {
 		return st
 	}
+	if iatt, valid := b.latest(n); valid > 0 {
+		b.attrOut(n, &iatt, out)
+		out.SetTimeout(valid)
+		return gofuse.OK
+	}
 	r, err := b.top.Stat(background, &fop.StatReq{Req: b.req(&in.InHeader), GFID: n.gfid})
 	if err != nil {
 		return status(err)
@@ -89,9 +94,9 @@ func (b *Bridge) SetAttr(_ <-chan struct{}, in *gofuse.SetAttrIn, out *gofuse.At
 		return st
 	}
 	q := &fop.SetattrReq{Req: b.req(&in.InHeader), GFID: n.gfid}
+	defer b.end(n, n.begin(), nil) // the kernel gets the answer itself
 	var post fop.Iatt
 	if in.Valid&gofuse.FATTR_SIZE != 0 {
-		n.changes.Add(1)
 		t := &fop.TruncateReq{Req: q.Req, GFID: n.gfid, Size: in.Size}
 		if in.Valid&gofuse.FATTR_FH != 0 {
 			// The right to write was had when the file was opened.

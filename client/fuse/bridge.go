@@ -19,8 +19,9 @@
 // # Caching
 //
 // The kernel keeps attributes and entries for the times in Options. Data stays cached
-// over close and open as long as size, mtime and ctime stay the same. Invalidate events
-// from below are passed on.
+// over close and open as long as size, mtime and ctime stay the same. The kernel forgets
+// the attributes of what it changes, and asks; the change's reply answers that, for as
+// long as the kernel may keep attributes. Invalidate events from below are passed on.
 package fuse
 
 import (
@@ -76,6 +77,9 @@ type Bridge struct {
 	dirs   handleTable[*dirHandle]
 	groups groupCache
 	news   newsQueue
+	// removals counts fops that may change an inode's links: a node's iatt from before
+	// does not hold after one.
+	removals atomic.Uint64
 
 	server atomic.Pointer[gofuse.Server] // nil until Init
 	wg     sync.WaitGroup

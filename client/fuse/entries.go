@@ -35,9 +35,10 @@ func (b *Bridge) Mknod(_ <-chan struct{}, in *gofuse.MknodIn, name string, out *
 	if typ == fop.TypeUnknown {
 		typ = fop.TypeReg
 	}
+	seq := dir.begin()
 	r, err := b.top.Mknod(background, &fop.MknodReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: fop.NewGFID(),
 		Type: typ, Mode: in.Mode & 07777, Umask: in.Umask, Rdev: decodeDev(in.Rdev)})
-	return b.made(r, err, out)
+	return b.made(dir, seq, r, err, out)
 }
 
 // Mkdir makes a directory.
@@ -46,9 +47,10 @@ func (b *Bridge) Mkdir(_ <-chan struct{}, in *gofuse.MkdirIn, name string, out *
 	if !st.Ok() {
 		return st
 	}
+	seq := dir.begin()
 	r, err := b.top.Mkdir(background, &fop.MkdirReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: fop.NewGFID(),
 		Mode: in.Mode & 07777, Umask: in.Umask})
-	return b.made(r, err, out)
+	return b.made(dir, seq, r, err, out)
 }
 
 // Symlink makes a symbolic link.
@@ -57,8 +59,9 @@ func (b *Bridge) Symlink(_ <-chan struct{}, h *gofuse.InHeader, target, name str
 	if !st.Ok() {
 		return st
 	}
+	seq := dir.begin()
 	r, err := b.top.Symlink(background, &fop.SymlinkReq{Req: b.req(h), Parent: dir.gfid, Name: name, GFID: fop.NewGFID(), Target: target})
-	return b.made(r, err, out)
+	return b.made(dir, seq, r, err, out)
 }
 
 // Link gives an inode another name.
@@ -71,15 +74,20 @@ func (b *Bridge) Link(_ <-chan struct{}, in *gofuse.LinkIn, name string, out *go
 	if !st.Ok() {
 		return st
 	}
+	b.removals.Add(1)
+	defer b.removals.Add(1)
+	seq := dir.begin()
 	r, err := b.top.Link(background, &fop.LinkReq{Req: b.req(&in.InHeader), GFID: old.gfid, Parent: dir.gfid, Name: name})
-	return b.made(r, err, out)
+	return b.made(dir, seq, r, err, out)
 }
 
-// made answers a request that made an entry.
-func (b *Bridge) made(r *fop.EntryReply, err error, out *gofuse.EntryOut) gofuse.Status {
+// made answers a request that made an entry in dir.
+func (b *Bridge) made(dir *node, seq uint64, r *fop.EntryReply, err error, out *gofuse.EntryOut) gofuse.Status {
 	if err != nil {
+		b.end(dir, seq, nil)
 		return status(err)
 	}
+	b.end(dir, seq, &r.PostDir)
 	b.entryOut(&r.Iatt, out)
 	return gofuse.OK
 }
@@ -90,8 +98,10 @@ func (b *Bridge) Unlink(_ <-chan struct{}, h *gofuse.InHeader, name string) gofu
 	if !st.Ok() {
 		return st
 	}
-	_, err := b.top.Unlink(background, &fop.UnlinkReq{Req: b.req(h), Parent: dir.gfid, Name: name})
-	return status(err)
+	b.removals.Add(1)
+	seq := dir.begin()
+	r, err := b.top.Unlink(background, &fop.UnlinkReq{Req: b.req(h), Parent: dir.gfid, Name: name})
+	return b.removed(dir, seq, r, err)
 }
 
 // Rmdir removes an empty directory.
@@ -100,8 +110,21 @@ func (b *Bridge) Rmdir(_ <-chan struct{}, h *gofuse.InHeader, name string) gofus
 	if !st.Ok() {
 		return st
 	}
-	_, err := b.top.Rmdir(background, &fop.RmdirReq{Req: b.req(h), Parent: dir.gfid, Name: name})
-	return status(err)
+	b.removals.Add(1)
+	seq := dir.begin()
+	r, err := b.top.Rmdir(background, &fop.RmdirReq{Req: b.req(h), Parent: dir.gfid, Name: name})
+	return b.removed(dir, seq, r, err)
+}
+
+// removed answers a request that removed an entry from dir.
+func (b *Bridge) removed(dir *node, seq uint64, r *fop.RemoveReply, err error) gofuse.Status {
+	b.removals.Add(1)
+	if err != nil {
+		b.end(dir, seq, nil)
+		return status(err)
+	}
+	b.end(dir, seq, &r.PostDir)
+	return gofuse.OK
 }
 
 // Rename is renameat2(2).
@@ -117,9 +140,19 @@ func (b *Bridge) Rename(_ <-chan struct{}, in *gofuse.RenameIn, oldName, newName
 	if in.Flags&^(fop.RenameNoReplace|fop.RenameExchange) != 0 {
 		return gofuse.EINVAL
 	}
-	_, err := b.top.Rename(background, &fop.RenameReq{Req: b.req(&in.InHeader), OldParent: from.gfid, OldName: oldName,
+	b.removals.Add(1)
+	fromSeq, toSeq := from.begin(), to.begin()
+	r, err := b.top.Rename(background, &fop.RenameReq{Req: b.req(&in.InHeader), OldParent: from.gfid, OldName: oldName,
 		NewParent: to.gfid, NewName: newName, Flags: in.Flags})
-	return status(err)
+	b.removals.Add(1)
+	if err != nil {
+		b.end(from, fromSeq, nil)
+		b.end(to, toSeq, nil)
+		return status(err)
+	}
+	b.end(from, fromSeq, &r.PostOldDir)
+	b.end(to, toSeq, &r.PostNewDir)
+	return gofuse.OK
 }
 
 // Create makes and opens a file. The kernel asks for it when it does not know the name;
@@ -131,7 +164,13 @@ func (b *Bridge) Create(_ <-chan struct{}, in *gofuse.CreateIn, name string, out
 	}
 	q := &fop.CreateReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: fop.NewGFID(),
 		Mode: in.Mode & 07777, Umask: in.Umask, Flags: openFlags(in.Flags)}
+	seq := dir.begin()
 	r, err := b.top.Create(background, q)
+	if err != nil {
+		b.end(dir, seq, nil)
+	} else {
+		b.end(dir, seq, &r.PostDir)
+	}
 	if fop.Errno(err) == syscall.EEXIST && in.Flags&syscall.O_EXCL == 0 {
 		return b.openExisting(q, in.Flags, out)
 	}
@@ -168,7 +207,7 @@ func (b *Bridge) openExisting(q *fop.CreateReq, flags uint32, out *gofuse.Create
 		iatt = t.Post
 	}
 	n := b.entryOut(&iatt, &out.EntryOut)
-	n.changes.Add(1)
+	n.stale()
 	b.opened(&fileHandle{node: n, file: r.File, flags: flags}, nil, &out.OpenOut)
 	return gofuse.OK
 }

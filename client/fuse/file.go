@@ -26,7 +26,7 @@ type fileHandle struct {
 	// content is the whole file as Open answered with it, nil if it did not. It counts
 	// while node.changes is still changes, and until contentUntil.
 	content      []byte
-	changes      uint32
+	changes      uint64
 	contentUntil time.Time
 }
 
@@ -94,17 +94,18 @@ func (b *Bridge) Write(_ <-chan struct{}, in *gofuse.WriteIn, data []byte) (uint
 	if h == nil {
 		return 0, gofuse.EBADF
 	}
-	h.node.changes.Add(1)
+	seq := h.node.begin()
 	r, err := h.file.Writev(background, &fop.WritevReq{Req: b.req(&in.InHeader), Off: int64(in.Offset), Data: data})
 	if err != nil {
+		b.end(h.node, seq, nil)
 		return 0, status(err)
 	}
-	h.node.changes.Add(1) // for what was opened meanwhile
 	if in.WriteFlags&gofuse.WRITE_KILL_SUIDGID != 0 && r.Post.Known() {
 		if err := b.killPrivileges(h.node, &r.Post); err != nil {
 			b.log.Warn("set-user-id bit left after a write", "gfid", h.node.gfid.String(), "reason", err)
 		}
 	}
+	b.end(h.node, seq, &r.Post)
 	if h.flags&syscall.O_APPEND != 0 && r.Post.Known() && r.Post.Size != in.Offset+uint64(r.N) {
 		// Others append too: the data is not where the kernel cached it.
 		b.news.invalid(h.node.gfid)
@@ -165,7 +166,7 @@ func (b *Bridge) Fallocate(_ <-chan struct{}, in *gofuse.FallocateIn) gofuse.Sta
 	if h == nil {
 		return gofuse.EBADF
 	}
-	h.node.changes.Add(1)
+	defer b.end(h.node, h.node.begin(), nil)
 	_, err := h.file.Fallocate(background, &fop.FallocateReq{Req: b.req(&in.InHeader), Mode: in.Mode, Off: int64(in.Offset), Len: int64(in.Length)})
 	return status(err)
 }
@@ -190,7 +191,7 @@ func (b *Bridge) CopyFileRange(_ <-chan struct{}, in *gofuse.CopyFileRangeIn) (u
 	if src == nil || dst == nil {
 		return 0, gofuse.EBADF
 	}
-	dst.node.changes.Add(1)
+	defer b.end(dst.node, dst.node.begin(), nil)
 	r, err := src.file.CopyFileRange(background, &fop.CopyRangeReq{Req: b.req(&in.InHeader), Off: int64(in.OffIn), DstOff: int64(in.OffOut),
 		Len: int64(min(in.Len, copyAtOnce))}, dst.file)
 	if err != nil {

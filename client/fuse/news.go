@@ -77,8 +77,7 @@ func (q *newsQueue) take() (forgets []fop.GFID, invals map[fop.GFID]struct{}) {
 func (b *Bridge) event(e xlator.Event) {
 	if e.Kind == xlator.Invalidate {
 		if n := b.nodes.find(e.GFID); n != nil {
-			n.changes.Add(1)
-			n.noXattrs.Store(0)
+			n.stale()
 			b.news.invalid(e.GFID)
 		}
 	}

@@ -21,11 +21,59 @@ type node struct {
 	noXattrs atomic.Int64
 	// locked is set once a program took a POSIX lock on it.
 	locked atomic.Bool
-	// changes counts what makes the content that Open answered with stale.
-	changes atomic.Uint32
+	// changes counts what makes older answers about it stale: its number is taken before a
+	// question, and the answer counts if it is the same afterwards.
+	changes atomic.Uint64
 
-	mu   sync.Mutex
-	data dataVersion // what the kernel's cached data is of
+	mu      sync.Mutex
+	data    dataVersion // what the kernel's cached data is of
+	pending int         // changes being made
+	// iatt is what the last change left, for the getattr that the kernel makes of it;
+	// until then, and while Bridge.removals is still removals.
+	iatt     fop.Iatt
+	until    time.Time
+	removals uint64
+}
+
+// begin says that n is about to be changed; end that it was, to post if that is known.
+func (n *node) begin() (seq uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.pending++
+	n.until = time.Time{}
+	return n.changes.Add(1)
+}
+
+// end keeps post if no other change was made since begin: answers may overtake each
+// other, and the kernel must not be told of an older size.
+func (b *Bridge) end(n *node, seq uint64, post *fop.Iatt) {
+	removals := b.removals.Load()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.pending--
+	if n.pending == 0 && n.changes.Load() == seq && post != nil && post.Known() && post.GFID == n.gfid && post.Nlink > 0 {
+		n.iatt, n.until, n.removals = *post, time.Now().Add(b.opts.AttrTimeout), removals
+	}
+	n.changes.Add(1) // for what was asked while it went on
+}
+
+// stale says that what is known of n no longer holds.
+func (n *node) stale() {
+	n.mu.Lock()
+	n.until = time.Time{}
+	n.mu.Unlock()
+	n.changes.Add(1)
+	n.noXattrs.Store(0)
+}
+
+// latest returns what the last change left, and for how long that holds; 0: it does not.
+func (b *Bridge) latest(n *node) (fop.Iatt, time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.until.IsZero() || n.removals != b.removals.Load() {
+		return fop.Iatt{}, 0
+	}
+	return n.iatt, time.Until(n.until)
 }
 
 // dataVersion changes when a file's data does.
