@@ -25,9 +25,9 @@ type Config struct {
 const (
 	// leastBackoff and mostBackoff bound the pause before a dead brick is started again.
 	leastBackoff = time.Second
-	mostBackoff  = time.Minute
+	mostBackoff  = 10 * time.Second
 	// settled is how long a brick has to live for its next death to count as the first.
-	settled = time.Minute
+	settled = 5 * time.Second
 	// graceful is how long a brick may take to stop before it is killed.
 	graceful = 15 * time.Second
 	// asking is how long a brick may take to answer on its admin socket.
