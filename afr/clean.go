@@ -9,10 +9,6 @@ import (
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
-// PendingCountXattr is a virtual xattr of the root (internal): how many inodes this
-// brick knows some other brick to have missed changes of, in decimal.
-const PendingCountXattr = "glusterfs.xattrop-pending-count"
-
 // cleanliness remembers that, a moment ago, all bricks were up and none accused any
 // other of anything. Then one brick's word is as good as all bricks'.
 type cleanliness struct {
@@ -45,7 +41,7 @@ func (c *cleanliness) poll(r *replicate) {
 	if r.state.Load().up != r.all() {
 		return
 	}
-	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: PendingCountXattr, Internal: true}
+	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: fop.PendingCountXattr, Internal: true}
 	for _, a := range xlator.Wind(context.Background(), r.children, xlator.Xlator.Getxattr, q) {
 		if a.Err != nil || len(a.Reply.Xattrs) != 1 || string(a.Reply.Xattrs[0].Value) != "0" {
 			return

@@ -9,7 +9,7 @@
 // Protocol: a link is added before the xattrs change and removed after they were seen to
 // be all zero. A crash in between leaves a link too many, never one too few.
 //
-// Intercepts: Xattrop; Create, Mkdir, Mknod and Symlink with a Mark; Release, which is
+// Intercepts: Xattrop; Getxattr of fop.PendingCountXattr; Create, Mkdir, Mknod and Symlink with a Mark; Release, which is
 // taken apart: the child makes durable, then each item's marks go by Xattrop.
 //
 // Invariants: while a change to a watched xattr is under way, its link is there and
@@ -34,6 +34,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -137,7 +138,11 @@ func (x *Index) Xattrop(ctx context.Context, q *fop.XattropReq) (*fop.XattropRep
 	}
 	r, err := x.Child.Xattrop(ctx, q)
 	if fop.IsGone(err) {
+		// The inode went while it was marked; nobody will come to unmark it.
 		x.abandon(began, q.GFID)
+		if err := x.Purge(q.GFID); err != nil {
+			x.log.Warn("an inode that is gone stays in the index", "gfid", q.GFID, "error", err)
+		}
 		return nil, err
 	}
 	if err != nil {
@@ -192,6 +197,15 @@ func (x *Index) allZero(ctx context.Context, q *fop.XattropReq, s *linkSet) (boo
 		return false, err
 	}
 	return s.zeros(r.Xattrs), nil
+}
+
+// Getxattr answers fop.PendingCountXattr of the root.
+func (x *Index) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.GetxattrReply, error) {
+	if q.Name != fop.PendingCountXattr || !q.Internal {
+		return x.Child.Getxattr(ctx, q)
+	}
+	n := strconv.Itoa(x.sets[Pending].count())
+	return &fop.GetxattrReply{Xattrs: []fop.Xattr{{Name: q.Name, Value: []byte(n)}}}, nil
 }
 
 // Release implements xlator.Cluster.

@@ -146,6 +146,14 @@ func (s *linkSet) end(g fop.GFID, v verdict) {
 	}
 }
 
+// count returns how many inodes are in the set; at least so many if there are more than
+// maxKnown.
+func (s *linkSet) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.known)
+}
+
 // mayHave reports whether g may have a link.
 func (s *linkSet) mayHave(g fop.GFID) bool {
 	_, known := s.known[g]
@@ -179,7 +187,7 @@ func (s *linkSet) unlink(g fop.GFID) error {
 func (s *linkSet) purge(g fop.GFID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.busy[g] != nil {
+	if s.busy[g] != nil || !s.mayHave(g) {
 		return nil
 	}
 	return s.unlink(g)
