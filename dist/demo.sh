@@ -33,6 +33,8 @@ alive() {
 	[ -s "$1" ] && pid=$(cat "$1") && [ "$(readlink "/proc/$pid/exe" 2>/dev/null | sed 's/ (deleted)$//')" = "$gofs" ]
 }
 
+dead() { ! alive "$1"; }
+
 start_disk() { # start_disk NAME
 	dir=$demo/b$1
 	mkdir -p "$dir"
@@ -112,7 +114,7 @@ end() {
 	alive "$1" || return 0
 	pid=$(cat "$1")
 	kill "$pid" 2>/dev/null || return 0
-	wait_for 10 sh -c "! kill -0 $pid" || kill -9 "$pid" 2>/dev/null || true
+	wait_for 10 dead "$1" || kill -9 "$pid" 2>/dev/null || true
 }
 
 stop() {
