@@ -96,6 +96,9 @@ func diskOf(dir string) *mgmt.Disk {
 		longest = len(at)
 		disk.Device, disk.FS, disk.Options = unescape(fields[0]), fields[2], fields[3]
 	}
+	if disk.FS == "xfs" {
+		disk.InodeSize = xfsInodeSize(dir)
+	}
 	return disk
 }
 
