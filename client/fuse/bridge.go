@@ -77,9 +77,12 @@ type Bridge struct {
 	dirs   handleTable[*dirHandle]
 	groups groupCache
 	news   newsQueue
+	gfids  fop.GFIDSource
 	// removals counts fops that may change an inode's links: a node's iatt from before
 	// does not hold after one.
 	removals atomic.Uint64
+
+	writeback bool // the kernel collects writes; set by Mount
 
 	server atomic.Pointer[gofuse.Server] // nil until Init
 	wg     sync.WaitGroup

@@ -36,7 +36,7 @@ func (b *Bridge) Mknod(_ <-chan struct{}, in *gofuse.MknodIn, name string, out *
 		typ = fop.TypeReg
 	}
 	seq := dir.begin()
-	r, err := b.top.Mknod(background, &fop.MknodReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: fop.NewGFID(),
+	r, err := b.top.Mknod(background, &fop.MknodReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: b.gfids.Next(),
 		Type: typ, Mode: in.Mode & 07777, Umask: in.Umask, Rdev: decodeDev(in.Rdev)})
 	return b.made(dir, seq, r, err, out)
 }
@@ -48,7 +48,7 @@ func (b *Bridge) Mkdir(_ <-chan struct{}, in *gofuse.MkdirIn, name string, out *
 		return st
 	}
 	seq := dir.begin()
-	r, err := b.top.Mkdir(background, &fop.MkdirReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: fop.NewGFID(),
+	r, err := b.top.Mkdir(background, &fop.MkdirReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: b.gfids.Next(),
 		Mode: in.Mode & 07777, Umask: in.Umask})
 	return b.made(dir, seq, r, err, out)
 }
@@ -60,7 +60,7 @@ func (b *Bridge) Symlink(_ <-chan struct{}, h *gofuse.InHeader, target, name str
 		return st
 	}
 	seq := dir.begin()
-	r, err := b.top.Symlink(background, &fop.SymlinkReq{Req: b.req(h), Parent: dir.gfid, Name: name, GFID: fop.NewGFID(), Target: target})
+	r, err := b.top.Symlink(background, &fop.SymlinkReq{Req: b.req(h), Parent: dir.gfid, Name: name, GFID: b.gfids.Next(), Target: target})
 	return b.made(dir, seq, r, err, out)
 }
 
@@ -141,18 +141,22 @@ func (b *Bridge) Rename(_ <-chan struct{}, in *gofuse.RenameIn, oldName, newName
 		return gofuse.EINVAL
 	}
 	b.removals.Add(1)
-	fromSeq, toSeq := from.begin(), to.begin()
+	fromSeq := from.begin()
+	toSeq := fromSeq
+	if to != from {
+		toSeq = to.begin()
+	}
 	r, err := b.top.Rename(background, &fop.RenameReq{Req: b.req(&in.InHeader), OldParent: from.gfid, OldName: oldName,
 		NewParent: to.gfid, NewName: newName, Flags: in.Flags})
 	b.removals.Add(1)
 	if err != nil {
-		b.end(from, fromSeq, nil)
-		b.end(to, toSeq, nil)
-		return status(err)
+		r = &fop.RenameReply{}
 	}
 	b.end(from, fromSeq, &r.PostOldDir)
-	b.end(to, toSeq, &r.PostNewDir)
-	return gofuse.OK
+	if to != from {
+		b.end(to, toSeq, &r.PostNewDir)
+	}
+	return status(err)
 }
 
 // Create makes and opens a file. The kernel asks for it when it does not know the name;
@@ -162,8 +166,8 @@ func (b *Bridge) Create(_ <-chan struct{}, in *gofuse.CreateIn, name string, out
 	if !st.Ok() {
 		return st
 	}
-	q := &fop.CreateReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: fop.NewGFID(),
-		Mode: in.Mode & 07777, Umask: in.Umask, Flags: openFlags(in.Flags)}
+	q := &fop.CreateReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: b.gfids.Next(),
+		Mode: in.Mode & 07777, Umask: in.Umask, Flags: b.openFlags(in.Flags)}
 	seq := dir.begin()
 	r, err := b.top.Create(background, q)
 	if err != nil {
@@ -192,7 +196,7 @@ func (b *Bridge) openExisting(q *fop.CreateReq, flags uint32, out *gofuse.Create
 		// Not for us to follow: ESTALE makes the kernel look the name up again.
 		return gofuse.Status(syscall.ESTALE)
 	}
-	r, err := b.top.Open(background, &fop.OpenReq{Req: q.Req, GFID: l.Iatt.GFID, Flags: openFlags(flags)})
+	r, err := b.top.Open(background, &fop.OpenReq{Req: q.Req, GFID: l.Iatt.GFID, Flags: b.openFlags(flags)})
 	if err != nil {
 		return status(err)
 	}

@@ -31,9 +31,17 @@ type fileHandle struct {
 }
 
 // openFlags are those that matter to the brick. O_DIRECT does not: it is about this
-// machine's cache, and would force the brick's alignment on programs.
-func openFlags(flags uint32) uint32 {
-	return flags & (syscall.O_ACCMODE | syscall.O_APPEND | syscall.O_SYNC | syscall.O_DSYNC)
+// machine's cache, and would force the brick's alignment on programs. With a writeback
+// cache the kernel appends by itself, and reads the pages that a write touches in part.
+func (b *Bridge) openFlags(flags uint32) uint32 {
+	flags &= syscall.O_ACCMODE | syscall.O_APPEND | syscall.O_SYNC | syscall.O_DSYNC
+	if b.writeback {
+		flags &^= syscall.O_APPEND
+		if flags&syscall.O_ACCMODE == syscall.O_WRONLY {
+			flags = flags&^syscall.O_ACCMODE | syscall.O_RDWR
+		}
+	}
+	return flags
 }
 
 // Open opens a file. The kernel truncates by itself.
@@ -43,7 +51,7 @@ func (b *Bridge) Open(_ <-chan struct{}, in *gofuse.OpenIn, out *gofuse.OpenOut)
 		return st
 	}
 	h := &fileHandle{node: n, flags: in.Flags, changes: n.changes.Load()}
-	q := &fop.OpenReq{Req: b.req(&in.InHeader), GFID: n.gfid, Flags: openFlags(in.Flags)}
+	q := &fop.OpenReq{Req: b.req(&in.InHeader), GFID: n.gfid, Flags: b.openFlags(in.Flags)}
 	if in.Flags&(syscall.O_ACCMODE|syscall.O_DIRECT) == syscall.O_RDONLY && n.version().size <= contentWanted && !b.opts.DirectIO {
 		q.Content = contentWanted
 	}

@@ -48,6 +48,9 @@ type testLog struct{ t testing.TB }
 
 func (l testLog) Write(p []byte) (int, error) { os.Stderr.Write(p); return len(p), nil }
 
+// writeback mounts with the kernel's writeback cache; GOFS_WRITEBACK=1 runs all tests so.
+var writeback = os.Getenv("GOFS_WRITEBACK") != ""
+
 func newVolume(t testing.TB, opts fuse.Options) *volume { return newVolumeOn(t, opts, memBrick) }
 
 // newVolumeOn mounts a brick whose bottom is made by bottom.
@@ -70,7 +73,7 @@ func newVolumeOn(t testing.TB, opts fuse.Options, bottom func(t testing.TB, env 
 	opts.Log = log
 	b := fuse.New(v.top, opts)
 	v.bridge = b
-	v.mount = must(b.Mount(v.dir, fuse.MountOptions{Source: "server1:/demo"}))
+	v.mount = must(b.Mount(v.dir, fuse.MountOptions{Source: "server1:/demo", WritebackCache: writeback}))
 	t.Cleanup(func() {
 		if err := v.mount.Unmount(); err != nil {
 			t.Error(err)

@@ -60,6 +60,7 @@ func (b *Bridge) Mount(dir string, o MountOptions) (*Mount, error) {
 	}
 	if o.WritebackCache {
 		opts.ExtraCapabilities |= fuse.CAP_WRITEBACK_CACHE
+		b.writeback = true
 	}
 	if o.MaxBackground == 0 {
 		opts.MaxBackground = 64
