@@ -301,3 +301,40 @@ func TestTwoClients(t *testing.T) {
 		b.Close()
 	})
 }
+
+// TestStaleBrickDoesNotAccuse loses the good data brick in the middle of a write that
+// the stale one still did: the good one must not be blamed for that.
+func TestStaleBrickDoesNotAccuse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bs := newBricks(t, 3)
+		c := bs.client(t, 1, xlator.Options{"arbiter-count": "1"})
+		f, g := create(t, c, "f")
+		c.links[1].SetDown(true)
+		write(t, f, 0, "only on 0")
+		c.links[1].SetDown(false)
+		write(t, f, 0, "on 0 and, stale, on 1")
+		c.links[0].SetRule(func(op fop.Fop, q any) faults.Action {
+			if op == fop.OpWritev {
+				return faults.Action{Err: syscall.ENOTCONN}
+			}
+			return faults.Action{}
+		})
+		if _, err := f.Writev(ctx, &fop.WritevReq{Req: req(), Data: []byte("lost")}); !fop.IsDown(err) {
+			t.Errorf("write that only a stale brick did: %v, want ENOTCONN", err)
+		}
+		c.links[0].SetDown(true)
+		time.Sleep(3 * time.Second)
+		for i := range bs {
+			if m := bs.marks(t, i, g); strings.Contains(m, "client-0") {
+				t.Errorf("brick %d accuses the good brick: %s", i, m)
+			}
+		}
+		c.links[0].SetRule(nil)
+		c.links[0].SetDown(false)
+		if got := read(t, f, 4); got != "on 0" {
+			t.Errorf("read %q, want what was acknowledged", got)
+		}
+		f.Close()
+		c.Close()
+	})
+}

@@ -35,6 +35,13 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 	}
 	first := r.prefer(q.GFID, st.up)
 	idx := r.indexes(st.up)
+	if q.Flags&syscall.O_ACCMODE == syscall.O_RDONLY && r.clean.now() {
+		// One copy is as good as all. The others are opened if this one is lost. (If the
+		// file loses its last name meanwhile, only this copy keeps its data.)
+		if reply, err := r.openOne(ctx, q, first); !fop.IsDown(err) {
+			return reply, err
+		}
+	}
 	got := xlator.Each(len(idx), func(k int) (*xlator.OpenReply, error) {
 		qq := *q
 		qq.Flags &^= syscall.O_TRUNC
@@ -67,6 +74,20 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 		return nil, errDown
 	}
 	return r.opened(q, f, l, st, got, idx, first)
+}
+
+// openOne opens on one child of a clean set.
+func (r *replicate) openOne(ctx context.Context, q *fop.OpenReq, i int) (*xlator.OpenReply, error) {
+	qq := *q
+	qq.Flags &^= syscall.O_TRUNC
+	reply, err := r.children[i].Open(ctx, &qq)
+	if err != nil {
+		return nil, err
+	}
+	f := &file{r: r, in: r.inodes.get(q.GFID), flags: qq.Flags}
+	f.files[i] = reply.File
+	reply.File = f
+	return reply, nil
 }
 
 // opened finishes an Open whose quorum is met.

@@ -200,8 +200,9 @@ func (r *replicate) settle(l *lease, durable set) {
 		if !l.changed[c] || victims == 0 {
 			continue
 		}
-		// A minority must not accuse: the others may be doing the same to it.
-		if !r.quorum.Met(l.active) {
+		// Only those who could have gone on without the lost may accuse them: a quorum of good
+		// copies. A minority's, or a stale copy's, word would make a split-brain.
+		if r.enough(l.active&l.good[c], l.active) != nil {
 			l.keepDirty = true
 			continue
 		}

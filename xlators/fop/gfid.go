@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"sync"
 )
 
 // GFID is the identity of an inode in a volume: 16 raw bytes in RFC 4122 textual
@@ -21,6 +22,33 @@ func NewGFID() GFID {
 	rand.Read(g[:])
 	g[6] = g[6]&0x0f | 0x40
 	g[8] = g[8]&0x3f | 0x80
+	return g
+}
+
+// A GFIDSource makes GFIDs that share their first two bytes for a while. Those two name
+// the directory (.glusterfs/xx/yy) of the handle, so that inodes made one after the
+// other have their handles in one directory, which is in the brick's caches, instead of
+// each in another, of which half must be made first. The other 14 bytes are random.
+// The zero value is ready; safe for concurrent use.
+type GFIDSource struct {
+	mu     sync.Mutex
+	prefix [2]byte // guarded by mu
+	left   int     // guarded by mu
+}
+
+// samePrefix is how many GFIDs in a row share their prefix.
+const samePrefix = 256
+
+// Next returns a new GFID.
+func (s *GFIDSource) Next() GFID {
+	g := NewGFID()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left == 0 {
+		s.prefix, s.left = [2]byte(g[:2]), samePrefix
+	}
+	s.left--
+	copy(g[:], s.prefix[:])
 	return g
 }
 
