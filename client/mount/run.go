@@ -73,16 +73,24 @@ func (o *Options) serve(ctx context.Context, ready func()) error {
 		log.Error("no volfile", "volume", o.Volume, "reason", err)
 		return o.failed(err)
 	}
-	top, err := graph.Build(text, types(o.resolve), log)
+	first, err := graph.Build(text, types(o.resolve), log)
 	if err != nil {
 		log.Error("the volfile cannot be used", "volume", o.Volume, "reason", err)
 		return o.failed(err)
 	}
+	top := newLive(first)
 	defer top.Close()
 	root, err := o.reach(ctx, top)
 	if err != nil {
 		log.Error("the volume cannot be reached", "volume", o.Volume, "reason", err)
 		return &Exit{ExitFailure, fmt.Sprintf("Mount failed. %s. Check the log file %s for more details.", sentence(err), o.logName())}
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	if o.Volfile == "" {
+		wg.Go(func() { o.follow(watching, top, text, log) })
 	}
 	return o.attach(ctx, top, root, log, ready)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gofs/gofs/protocol/mgmt"
 	"github.com/gofs/gofs/volfile"
+	"github.com/gofs/gofs/xlators/graph"
 )
 
 const (
@@ -110,4 +112,47 @@ func (o *Options) amend(text string) (string, error) {
 		}
 	}
 	return g.String(), nil
+}
+
+// follow replaces the graph whenever the volfile changes, until ctx ends. text is what
+// the present graph was made from. A volfile that cannot be used, or whose graph does not
+// answer, leaves things as they are.
+func (o *Options) follow(ctx context.Context, l *live, text string, log *slog.Logger) {
+	var addrs []string
+	for _, host := range o.Servers {
+		addrs = append(addrs, o.address(host))
+	}
+	said := ""
+	mgmt.Watch(ctx, addrs, o.Volume, func(next string) {
+		said = ""
+		next, err := o.amend(next)
+		if err == nil && next != text {
+			if err = o.replace(ctx, l, next, log); err == nil {
+				text = next
+				log.Info("the volume has changed, using its new volfile", "volume", o.Volume)
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			log.Error("the volume has changed, but its new volfile cannot be used", "volume", o.Volume, "reason", err)
+		}
+	}, func(err error) {
+		if s := fmt.Sprint(err); s != said { // told once, not at each attempt
+			said = s
+			log.Info("no daemon tells of changes of the volume", "volume", o.Volume, "reason", s)
+		}
+	})
+}
+
+// replace builds a graph and, once it answers, puts it in the place of the present one.
+func (o *Options) replace(ctx context.Context, l *live, text string, log *slog.Logger) error {
+	top, err := graph.Build(text, types(o.resolve), log)
+	if err != nil {
+		return err
+	}
+	if _, err := o.reach(ctx, top); err != nil {
+		top.Close()
+		return err
+	}
+	l.install(top)
+	return nil
 }

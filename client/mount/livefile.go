@@ -1,0 +1,153 @@
+package mount
+
+import (
+	"context"
+	"sync"
+	"syscall"
+
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// mover opens files again on a new graph: whoever opened them was let in.
+var mover = fop.Caller{PID: -1}
+
+// liveFile is an open file that follows the newest generation.
+type liveFile struct {
+	l     *live
+	gfid  fop.GFID
+	flags uint32
+
+	mu     sync.Mutex
+	at     *place // where it is open
+	stays  bool   // it does not move any more
+	moving bool   // somebody moves it
+}
+
+// place is a file open on one generation. It closes when its last user is done.
+type place struct {
+	g    *generation // with a reference
+	file xlator.File
+	refs int // guarded by liveFile.mu; 1 for being the file's place
+}
+
+var _ xlator.File = (*liveFile)(nil)
+
+// newLiveFile takes over the reference to g.
+func newLiveFile(g *generation, f xlator.File, gfid fop.GFID, flags uint32) *liveFile {
+	flags &^= syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC
+	return &liveFile{l: g.l, gfid: gfid, flags: flags, at: &place{g: g, file: f, refs: 1}}
+}
+
+// use returns where the file is open, after moving it if there is a newer generation.
+func (f *liveFile) use(ctx context.Context) *place {
+	f.mu.Lock()
+	if f.stays || f.moving || f.at.g == f.l.cur.Load() {
+		defer f.mu.Unlock()
+		f.at.refs++
+		return f.at
+	}
+	f.moving = true // others go on where the file is
+	f.mu.Unlock()
+	g := f.l.use()
+	r, err := g.top.Open(ctx, &fop.OpenReq{Req: fop.Req{Caller: &mover}, GFID: f.gfid, Flags: f.flags})
+	var left *place
+	if err == nil {
+		left = &place{g: g, file: r.File, refs: 1}
+	} else {
+		g.drop()
+	}
+	f.mu.Lock()
+	f.moving = false
+	switch {
+	case err != nil:
+		f.stays = fop.IsGone(err) // anything else may pass
+	case !f.stays: // no lock was taken meanwhile
+		f.at, left = left, f.at
+	}
+	f.at.refs++
+	p := f.at
+	f.mu.Unlock()
+	if left != nil {
+		f.release(left)
+	}
+	return p
+}
+
+// release gives a reference back.
+func (f *liveFile) release(p *place) {
+	f.mu.Lock()
+	p.refs--
+	last := p.refs == 0
+	f.mu.Unlock()
+	if last {
+		p.file.Close()
+		p.g.drop()
+	}
+}
+
+// onFile performs a fop where the file is.
+func onFile[Q, R any](ctx context.Context, f *liveFile, do func(xlator.File, context.Context, Q) (R, error), q Q) (R, error) {
+	p := f.use(ctx)
+	defer f.release(p)
+	return do(p.file, ctx, q)
+}
+
+func (f *liveFile) Readv(ctx context.Context, q *fop.ReadvReq) (*fop.ReadvReply, error) {
+	return onFile(ctx, f, xlator.File.Readv, q)
+}
+
+func (f *liveFile) Writev(ctx context.Context, q *fop.WritevReq) (*fop.WritevReply, error) {
+	return onFile(ctx, f, xlator.File.Writev, q)
+}
+
+func (f *liveFile) Fsync(ctx context.Context, q *fop.FsyncReq) (*fop.InodeReply, error) {
+	return onFile(ctx, f, xlator.File.Fsync, q)
+}
+
+func (f *liveFile) Flush(ctx context.Context, q *fop.FlushReq) (*fop.Empty, error) {
+	return onFile(ctx, f, xlator.File.Flush, q)
+}
+
+func (f *liveFile) Fallocate(ctx context.Context, q *fop.FallocateReq) (*fop.InodeReply, error) {
+	return onFile(ctx, f, xlator.File.Fallocate, q)
+}
+
+func (f *liveFile) Seek(ctx context.Context, q *fop.SeekReq) (*fop.SeekReply, error) {
+	return onFile(ctx, f, xlator.File.Seek, q)
+}
+
+func (f *liveFile) Rchecksum(ctx context.Context, q *fop.RchecksumReq) (*fop.RchecksumReply, error) {
+	return onFile(ctx, f, xlator.File.Rchecksum, q)
+}
+
+// Lk keeps the file where its locks are.
+func (f *liveFile) Lk(ctx context.Context, q *fop.LkReq) (*fop.LkReply, error) {
+	if q.Cmd != fop.LkGet && q.Type != fop.LkUnlock {
+		f.mu.Lock()
+		f.stays = true
+		f.mu.Unlock()
+	}
+	return onFile(ctx, f, xlator.File.Lk, q)
+}
+
+// CopyFileRange copies on the bricks if both files are on the same generation.
+func (f *liveFile) CopyFileRange(ctx context.Context, q *fop.CopyRangeReq, dst xlator.File) (*fop.CopyRangeReply, error) {
+	d, ok := dst.(*liveFile)
+	if !ok {
+		return nil, syscall.EXDEV
+	}
+	from, to := f.use(ctx), d.use(ctx)
+	defer f.release(from)
+	defer d.release(to)
+	if from.g != to.g {
+		return nil, syscall.EXDEV
+	}
+	return from.file.CopyFileRange(ctx, q, to.file)
+}
+
+// Close closes the file where it is.
+func (f *liveFile) Close() error {
+	f.release(f.at)
+	return nil
+}
