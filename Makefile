@@ -31,8 +31,12 @@ test: deps lint
 race: deps
 	CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m -p 2 ./...
 
+# gofs, GlusterFS and the bare disk side by side, in turns; about 6 minutes a round.
+# Also: make bench ROUNDS=1 BENCHFLAGS='-only small -systems gofs,gluster'
+ROUNDS  ?= 3
 bench: deps build
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@dist/deps.sh glusterfs-server fio
+	$(GO) run ./tests/bench -rounds $(ROUNDS) -json bench.json $(BENCHFLAGS)
 
 lint:
 	@bad=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
