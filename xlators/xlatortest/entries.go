@@ -272,7 +272,7 @@ func (s *fs) testUnlink() {
 		s.Errorf("Unlink: %+v", r.Iatt)
 	}
 	s.fails(s.lookupErr(root, "f"), syscall.ENOENT, "Lookup after Unlink")
-	s.fails(s.statErr(g), syscall.ESTALE, "Stat after Unlink")
+	s.gone(g, "Stat after Unlink")
 	_, err = s.x.Open(s.ctx(), &fop.OpenReq{Req: s.req(), GFID: g})
 	s.fails(err, syscall.ESTALE, "Open after Unlink")
 	_, err = s.unlink(root, "f")

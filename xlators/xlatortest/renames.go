@@ -38,7 +38,7 @@ func (s *fs) testRenameReplaces() {
 	if r.Replaced.GFID != b || r.Replaced.Nlink != 0 || r.Iatt.GFID != a {
 		s.Errorf("Rename: %+v replaced %+v", r.Iatt, r.Replaced)
 	}
-	s.fails(s.statErr(b), syscall.ESTALE, "Stat of the replaced file")
+	s.gone(b, "Stat of the replaced file")
 	if got := s.content(s.lookup(root, "b").GFID); got != "A" {
 		s.Errorf("content %q", got)
 	}

@@ -4,6 +4,7 @@ package xlatortest
 
 import (
 	"context"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -105,6 +106,19 @@ func (s *fs) ok(err error, what string, args ...any) {
 	if err != nil {
 		s.Fatalf(what+": %v", append(args, err)...)
 	}
+}
+
+// gone fails the test unless inode g, which has no name any more, does not exist. File.Close
+// does not wait for the brick, so an inode that was open just now may be there for a moment.
+func (s *fs) gone(g fop.GFID, what string) {
+	s.Helper()
+	for range 10_000 {
+		if fop.Errno(s.statErr(g)) == syscall.ESTALE {
+			return
+		}
+		runtime.Gosched()
+	}
+	s.fails(s.statErr(g), syscall.ESTALE, what)
 }
 
 // fails fails the test unless err stands for want.
