@@ -73,7 +73,7 @@ func (b *Bridge) opened(h *fileHandle, iatt *fop.Iatt, out *gofuse.OpenOut) {
 	out.Fh = b.files.add(h)
 	switch {
 	case b.opts.DirectIO:
-		out.OpenFlags |= gofuse.FOPEN_DIRECT_IO
+		out.OpenFlags |= gofuse.FOPEN_DIRECT_IO | gofuse.FOPEN_PARALLEL_DIRECT_WRITES
 	case b.opts.KeepCache, iatt != nil && iatt.Known() && versionOf(iatt) == h.node.version():
 		out.OpenFlags |= gofuse.FOPEN_KEEP_CACHE
 	}

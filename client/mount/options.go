@@ -58,6 +58,8 @@ type Options struct {
 	Version, Help   bool // only that was asked for
 	Warnings        []string
 	transportSuffix string
+
+	bricks brickNews
 }
 
 // XlatorOption overrides an option of those translators whose names match.

@@ -19,8 +19,12 @@ import (
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
-// bricksTimeout is how long a mount waits for its bricks at the beginning.
-const bricksTimeout = 10 * time.Second
+const (
+	// bricksTimeout is how long a mount waits for its bricks at the beginning.
+	bricksTimeout = 10 * time.Second
+	// stoppedTimeout is how long it waits if all daemons say that their bricks do not run.
+	stoppedTimeout = time.Second
+)
 
 // Run mounts as o says. In the foreground it returns when the filesystem is unmounted,
 // by umount(8) or because ctx ended. Otherwise it starts this program once more, in
@@ -80,7 +84,7 @@ func (o *Options) serve(ctx context.Context, ready func()) error {
 	}
 	top := newLive(first)
 	defer top.Close()
-	root, err := o.reach(ctx, top)
+	root, err := o.reach(ctx, top, text)
 	if err != nil {
 		log.Error("the volume cannot be reached", "volume", o.Volume, "reason", err)
 		return &Exit{ExitFailure, fmt.Sprintf("Mount failed. %s. Check the log file %s for more details.", sentence(err), o.logName())}
@@ -133,8 +137,11 @@ func mountWithRoom(b *fuse.Bridge, dir string, at fuse.MountOptions) (*fuse.Moun
 	return m, err
 }
 
-// reach waits until the volume answers and returns the GFID of the directory to mount.
-func (o *Options) reach(ctx context.Context, top xlator.Xlator) (fop.GFID, error) {
+// reach waits until the volume of the volfile text answers through top, and returns the
+// GFID of the directory to mount.
+func (o *Options) reach(ctx context.Context, top xlator.Xlator, text string) (fop.GFID, error) {
+	clients := strings.Count(text, "type protocol/client\n")
+	stopped := time.Now().Add(stoppedTimeout)
 	ctx, cancel := context.WithTimeout(ctx, bricksTimeout)
 	defer cancel()
 	up := make(chan struct{}, 1)
@@ -160,6 +167,9 @@ func (o *Options) reach(ctx context.Context, top xlator.Xlator) (fop.GFID, error
 		gfid, err := o.walk(ctx, top)
 		if err == nil {
 			return gfid, nil
+		}
+		if time.Now().After(stopped) && o.bricks.allOffline(clients) {
+			cancel()
 		}
 		if last = err; fop.IsGone(err) && o.Subdir != "" {
 			return fop.GFID{}, fmt.Errorf("directory %s does not exist in volume %s", o.Subdir, o.Volume)

@@ -10,6 +10,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofs/gofs/protocol/mgmt"
@@ -78,7 +79,36 @@ func (o *Options) resolve(ctx context.Context, host, brick string) (int, error) 
 		return 0, err
 	}
 	defer c.Close()
-	return c.Portmap(ctx, brick)
+	port, err := c.Portmap(ctx, brick)
+	o.bricks.note(host+":"+brick, mgmt.ErrorCode(err) == mgmt.CodeOffline)
+	return port, err
+}
+
+// brickNews is which bricks are not running, by their daemons.
+type brickNews struct {
+	mu      sync.Mutex
+	offline map[string]bool
+}
+
+func (n *brickNews) note(brick string, offline bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.offline == nil {
+		n.offline = map[string]bool{}
+	}
+	n.offline[brick] = offline
+}
+
+// allOffline reports whether at least count bricks were asked for, and none runs.
+func (n *brickNews) allOffline(count int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, off := range n.offline {
+		if !off {
+			return false
+		}
+	}
+	return len(n.offline) >= count
 }
 
 // amend applies the options volume-name and xlator-option to a volfile.
@@ -149,7 +179,7 @@ func (o *Options) replace(ctx context.Context, l *live, text string, log *slog.L
 	if err != nil {
 		return err
 	}
-	if _, err := o.reach(ctx, top); err != nil {
+	if _, err := o.reach(ctx, top, text); err != nil {
 		top.Close()
 		return err
 	}

@@ -41,8 +41,8 @@ func TestConformance(t *testing.T) {
 		xlatortest.Run(t, open, xlatortest.HiddenNames, xlatortest.ACL)
 	})
 	t.Run("posix", func(t *testing.T) {
-		if os.Getuid() != 0 {
-			t.Skip("a brick takes root")
+		if os.Getuid() != 0 || testing.Short() {
+			t.Skip("a brick takes root, and its disk takes time")
 		}
 		open := across(func(t *testing.T, env xlator.Env) (xlator.Xlator, error) {
 			return posix.New(env, xlator.Options{"directory": t.TempDir()}, nil)
