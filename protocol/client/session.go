@@ -242,7 +242,8 @@ func (s *session) fail() {
 // reader has stopped.
 func (s *session) watch() {
 	interval := min(time.Second, s.c.pingTimeout/3)
-	tick := time.NewTicker(interval)
+	check := min(interval, s.c.pingTimeout/10) // so that silence lasts little longer than it may
+	tick := time.NewTicker(check)
 	defer tick.Stop()
 	for {
 		select {
@@ -254,7 +255,7 @@ func (s *session) watch() {
 				s.conn.Close()
 				continue
 			}
-			if s.w.Idle(now) >= interval/2 {
+			if s.w.Idle(now) >= interval-check/2 {
 				s.w.Post(wire.Header{Kind: wire.KindPing}, s.c.pool.Get(wire.HeaderSize))
 			}
 		}
