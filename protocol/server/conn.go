@@ -299,7 +299,7 @@ func (c *conn) bye(why string) {
 	c.nc.SetWriteDeadline(time.Now().Add(time.Second))
 	head := c.s.pool.Get(wire.HeaderSize)
 	head.B = append(head.B, why...)
-	c.w.Send(wire.Header{Kind: wire.KindBye}, head, nil)
+	c.w.SendNow(wire.Header{Kind: wire.KindBye}, head)
 	c.abort(errors.New(why))
 }
 

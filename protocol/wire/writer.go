@@ -50,7 +50,8 @@ type Writer struct {
 type frame struct {
 	head    *Buf
 	payload []byte
-	done    chan struct{} // closed when payload is no longer used; nil: nobody waits
+	wait    bool          // the sender waits even without a payload
+	done    chan struct{} // closed when it is written; nil: nobody waits
 }
 
 // NewWriter writes to dst, which it closes at the first error.
@@ -73,7 +74,18 @@ func (w *Writer) Bytes() uint64 { return w.bytes.Load() }
 // Send returns. A nil error says that the frame is written or queued, not that it will
 // arrive.
 func (w *Writer) Send(h Header, head *Buf, payload []byte) error {
-	f := seal(h, head, payload)
+	return w.send(seal(h, head, payload))
+}
+
+// SendNow is Send without a payload, and returns when the frame is written: it is for
+// the last one.
+func (w *Writer) SendNow(h Header, head *Buf) error {
+	f := seal(h, head, nil)
+	f.wait = true
+	return w.send(f)
+}
+
+func (w *Writer) send(f frame) error {
 	w.mu.Lock()
 	if w.err != nil || w.busy {
 		return w.enqueue(f) // unlocks
@@ -134,8 +146,8 @@ func seal(h Header, head *Buf, payload []byte) frame {
 	return frame{head: head, payload: payload}
 }
 
-// enqueue is called with mu held and releases it. If f has a payload it waits until
-// that is written.
+// enqueue is called with mu held and releases it. If f has a payload, or is to be waited
+// for, it returns when that is written.
 func (w *Writer) enqueue(f frame) error {
 	if w.err == nil && w.queued > maxQueued {
 		w.failLocked(errNotReading)
@@ -145,7 +157,7 @@ func (w *Writer) enqueue(f frame) error {
 		f.head.Free()
 		return err
 	}
-	if f.payload != nil {
+	if f.payload != nil || f.wait {
 		f.done = make(chan struct{})
 	} else {
 		w.queued += len(f.head.B)
