@@ -96,10 +96,12 @@ func (b *Bridge) list(in *gofuse.ReadIn, plus bool, add func(*fop.Dirent) bool) 
 	if off == afterDotDot {
 		off = 0
 	}
+	// Too old is only what an earlier call left: whatever the timeout, and however slow
+	// the bricks, what this call fetches is given.
+	if off != h.from || plus && !h.plus || h.fetched.IsZero() || time.Since(h.fetched) > b.opts.AttrTimeout {
+		h.entries, h.eof = nil, false
+	}
 	for added := false; ; {
-		if off != h.from || plus && !h.plus || h.fetched.IsZero() || time.Since(h.fetched) > b.opts.AttrTimeout {
-			h.entries, h.eof = nil, false
-		}
 		if len(h.entries) == 0 {
 			if h.eof {
 				return gofuse.OK
