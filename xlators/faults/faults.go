@@ -1,7 +1,15 @@
 // Package faults makes chosen fops fail, hang or be late, by rule: the part of
 // GlusterFS's debug/error-gen and debug/delay-gen, for tests and simulation.
 //
+// It can also stand for a connection (SetClient), as protocol/client and protocol/server
+// do together: when it is lost, fops in flight fail with ENOTCONN, whether or not they
+// happened; then what the client had open is closed and its locks go. When it is back,
+// files and directories are opened again, by GFID.
+//
 // Intercepts: every fop.
+//
+// Lock order: Faults.linkMu, then Faults.mu or handle.mu. Only linkMu is held across
+// calls to the child, by SetDown.
 //
 // Volfile (a test may also set rules on the *Faults that New returns):
 //
@@ -30,6 +38,8 @@ type Action struct {
 	After bool
 	// Wait, when not nil, is waited for before anything else happens (or ctx ends).
 	Wait <-chan struct{}
+	// Late, when not nil, is waited for after the fop was done, before the answer.
+	Late <-chan struct{}
 }
 
 // A Rule looks at each fop before it is done. It must be safe for concurrent use.
@@ -40,16 +50,34 @@ type Faults struct {
 	xlator.Pass
 	w xlator.Watchers
 
+	linkMu sync.Mutex // serialises SetDown
+
 	mu      sync.Mutex
-	rule    Rule   // guarded by mu; nil: nothing fails
-	down    bool   // guarded by mu
-	client  uint64 // guarded by mu; 0: does not stand for a connection
-	session uint64 // guarded by mu
+	rule    Rule                // guarded by mu; nil: nothing fails
+	down    bool                // guarded by mu
+	client  uint64              // guarded by mu; 0: does not stand for a connection
+	session uint64              // guarded by mu
+	conn    *conn               // guarded by mu; nil while down
+	handles map[handle]struct{} // guarded by mu; what the client has open
 }
 
-type file struct {
-	xlator.PassFile
-	x *Faults
+// A conn is the time between two losses of the connection.
+type conn struct {
+	ctx  context.Context // ends when the connection is lost
+	lose context.CancelFunc
+	fops sync.WaitGroup // in flight; added to only while it is Faults.conn
+}
+
+func newConn() *conn {
+	c := &conn{}
+	c.ctx, c.lose = context.WithCancel(context.Background())
+	return c
+}
+
+// A handle is an open file or directory of a client.
+type handle interface {
+	lost()   // the connection is gone, and the child's handle with it
+	reopen() // there is a new connection
 }
 
 // New makes a fault translator over one subvolume, without rules.
@@ -57,7 +85,7 @@ func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.X
 	if len(subvols) != 1 {
 		return nil, fmt.Errorf("debug/faults %s: wants one subvolume, has %d", env.Name, len(subvols))
 	}
-	return &Faults{Pass: xlator.Pass{Child: subvols[0]}}, nil
+	return &Faults{Pass: xlator.Pass{Child: subvols[0]}, handles: map[handle]struct{}{}}, nil
 }
 
 // SetRule replaces the rule; nil removes it.
@@ -73,33 +101,63 @@ func (x *Faults) SetRule(r Rule) {
 func (x *Faults) SetClient(client uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.client, x.session = client, 1
+	x.client, x.session, x.conn = client, 1, newConn()
 }
 
-// SetDown takes the subvolume away (every fop fails with ENOTCONN, watchers are told
-// ChildDown first) or brings it back (ChildUp).
+// SetDown takes the subvolume away (watchers are told ChildDown, then every fop fails
+// with ENOTCONN) or brings it back (ChildUp). A connection is lost for good when it
+// returns: no fop of it will happen any more.
 func (x *Faults) SetDown(down bool) {
+	x.linkMu.Lock()
+	defer x.linkMu.Unlock()
 	x.mu.Lock()
-	changed := x.down != down
-	if down {
-		x.down = true
-	}
-	x.mu.Unlock()
-	if !changed {
+	if x.down == down {
+		x.mu.Unlock()
 		return
 	}
-	if down {
-		x.w.Tell(xlator.Event{Kind: xlator.ChildDown})
-		if x.client != 0 {
-			x.Child.Disconnect(context.Background(), &fop.DisconnectReq{Client: x.client})
+	if !down {
+		open := x.open()
+		x.mu.Unlock()
+		for _, h := range open {
+			h.reopen()
 		}
+		x.mu.Lock()
+		x.down = false
+		if x.session++; x.client != 0 {
+			x.conn = newConn()
+		}
+		x.mu.Unlock()
+		x.w.Tell(xlator.Event{Kind: xlator.ChildUp})
 		return
 	}
-	x.mu.Lock()
-	x.down = false
-	x.session++
+	x.down = true
+	c := x.conn
+	x.conn = nil
 	x.mu.Unlock()
-	x.w.Tell(xlator.Event{Kind: xlator.ChildUp})
+	x.w.Tell(xlator.Event{Kind: xlator.ChildDown})
+	if c == nil {
+		return
+	}
+	c.lose()
+	c.fops.Wait()
+	x.mu.Lock()
+	open := x.open()
+	x.mu.Unlock()
+	for _, h := range open {
+		h.lost()
+	}
+	x.Child.Disconnect(context.Background(), &fop.DisconnectReq{Client: x.client})
+}
+
+// open lists the handles of a connection; mu is held.
+func (x *Faults) open() []handle {
+	var hs []handle
+	if x.client != 0 {
+		for h := range x.handles {
+			hs = append(hs, h)
+		}
+	}
+	return hs
 }
 
 // Watch passes on events from below while the subvolume is not taken away.
@@ -132,41 +190,90 @@ func (x *Faults) action(op fop.Fop, q any) Action {
 func inject[Q, R any](x *Faults, op fop.Fop, do func(context.Context, Q) (R, error), ctx context.Context, q Q) (R, error) {
 	var zero R
 	a := x.action(op, q)
-	if a.Wait != nil {
-		select {
-		case <-a.Wait:
-		case <-ctx.Done():
-			return zero, syscall.EINTR
-		}
-	}
-	q, session, err := enterSession(x, q)
+	q, session, c, err := enterSession(x, q)
 	if err != nil {
 		return zero, err
 	}
-	if a.Err == 0 {
-		r, err := do(ctx, q)
-		stamp(r, session, err)
-		return r, err
+	if c != nil {
+		defer c.fops.Done()
+		bound, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(c.ctx, cancel)()
+		ctx = bound
 	}
-	if a.After {
-		do(ctx, q)
+	r, err := perform(ctx, a, do, q)
+	if c != nil && c.ctx.Err() != nil {
+		discard(r, err)
+		return zero, syscall.ENOTCONN
 	}
-	return zero, a.Err
+	stamp(r, session, err)
+	return r, err
 }
 
-// enterSession makes q a request of the connection that x stands for.
-func enterSession[Q any](x *Faults, q Q) (Q, uint64, error) {
+func perform[Q, R any](ctx context.Context, a Action, do func(context.Context, Q) (R, error), q Q) (R, error) {
+	var zero R
+	if !await(ctx, a.Wait) {
+		return zero, syscall.EINTR
+	}
+	if a.Err != 0 && !a.After {
+		return zero, a.Err
+	}
+	r, err := do(ctx, q)
+	await(ctx, a.Late)
+	if a.Err != 0 {
+		discard(r, err)
+		return zero, a.Err
+	}
+	return r, err
+}
+
+func await(ctx context.Context, c <-chan struct{}) bool {
+	if c == nil {
+		return true
+	}
+	select {
+	case <-c:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// discard closes what came with an answer that nobody gets.
+func discard(r any, err error) {
+	if err != nil {
+		return
+	}
+	switch r := r.(type) {
+	case *xlator.CreateReply:
+		r.File.Close()
+	case *xlator.OpenReply:
+		r.File.Close()
+	case *xlator.OpendirReply:
+		r.Dir.Close()
+	}
+}
+
+// enterSession makes q a request of the connection that x stands for, one in flight.
+func enterSession[Q any](x *Faults, q Q) (Q, uint64, *conn, error) {
 	x.mu.Lock()
-	client, session, down := x.client, x.session, x.down
+	client, session, c := x.client, x.session, x.conn
+	if c != nil {
+		c.fops.Add(1)
+	}
 	x.mu.Unlock()
 	if client == 0 {
-		return q, 0, nil
+		return q, 0, nil, nil
 	}
 	copied := reflect.New(reflect.TypeOf(q).Elem())
 	copied.Elem().Set(reflect.ValueOf(q).Elem())
 	req := copied.Elem().FieldByName("Req").Addr().Interface().(*fop.Req)
-	if down || req.Session != 0 && req.Session != session {
-		return q, 0, syscall.ENOTCONN
+	if c == nil {
+		return q, 0, nil, syscall.ENOTCONN
+	}
+	if req.Session != 0 && req.Session != session {
+		c.fops.Done()
+		return q, 0, nil, syscall.ENOTCONN
 	}
 	caller := fop.Caller{}
 	if req.Caller != nil {
@@ -174,7 +281,7 @@ func enterSession[Q any](x *Faults, q Q) (Q, uint64, error) {
 	}
 	caller.Client = client
 	req.Caller = &caller
-	return copied.Interface().(Q), session, nil
+	return copied.Interface().(Q), session, c, nil
 }
 
 // stamp tells in a reply which session holds the lock.

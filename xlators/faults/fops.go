@@ -14,10 +14,16 @@ func (x *Faults) Lookup(ctx context.Context, q *fop.LookupReq) (*fop.LookupReply
 
 func (x *Faults) Create(ctx context.Context, q *fop.CreateReq) (*xlator.CreateReply, error) {
 	r, err := inject(x, fop.OpCreate, x.Child.Create, ctx, q)
-	if r != nil && r.File != nil {
-		r.File = &file{PassFile: xlator.PassFile{Child: r.File}, x: x}
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	f := &file{x: x, gfid: q.GFID, flags: q.Flags &^ (syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC), child: r.File}
+	if !x.adopt(f, r.Session) {
+		r.File.Close()
+		return nil, syscall.ENOTCONN
+	}
+	r.File = f
+	return r, nil
 }
 
 func (x *Faults) Mkdir(ctx context.Context, q *fop.MkdirReq) (*fop.EntryReply, error) {
@@ -82,18 +88,30 @@ func (x *Faults) Removexattr(ctx context.Context, q *fop.RemovexattrReq) (*fop.I
 
 func (x *Faults) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply, error) {
 	r, err := inject(x, fop.OpOpen, x.Child.Open, ctx, q)
-	if r != nil && r.File != nil {
-		r.File = &file{PassFile: xlator.PassFile{Child: r.File}, x: x}
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	f := &file{x: x, gfid: q.GFID, flags: q.Flags &^ (syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC), child: r.File}
+	if !x.adopt(f, 0) {
+		r.File.Close()
+		return nil, syscall.ENOTCONN
+	}
+	r.File = f
+	return r, nil
 }
 
 func (x *Faults) Opendir(ctx context.Context, q *fop.OpendirReq) (*xlator.OpendirReply, error) {
 	r, err := inject(x, fop.OpOpendir, x.Child.Opendir, ctx, q)
-	if r != nil {
-		r.Dir = &dir{child: r.Dir, x: x}
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	d := &dir{x: x, gfid: q.GFID, child: r.Dir}
+	if !x.adopt(d, 0) {
+		r.Dir.Close()
+		return nil, syscall.ENOTCONN
+	}
+	r.Dir = d
+	return r, nil
 }
 
 func (x *Faults) Xattrop(ctx context.Context, q *fop.XattropReq) (*fop.XattropReply, error) {
@@ -111,60 +129,3 @@ func (x *Faults) Entrylk(ctx context.Context, q *fop.EntrylkReq) (*fop.LockReply
 func (x *Faults) Release(ctx context.Context, q *fop.ReleaseReq) (*fop.ReleaseReply, error) {
 	return inject(x, fop.OpRelease, x.Child.Release, ctx, q)
 }
-
-func (f *file) Readv(ctx context.Context, q *fop.ReadvReq) (*fop.ReadvReply, error) {
-	return inject(f.x, fop.OpReadv, f.Child.Readv, ctx, q)
-}
-
-func (f *file) Writev(ctx context.Context, q *fop.WritevReq) (*fop.WritevReply, error) {
-	return inject(f.x, fop.OpWritev, f.Child.Writev, ctx, q)
-}
-
-func (f *file) Fsync(ctx context.Context, q *fop.FsyncReq) (*fop.InodeReply, error) {
-	return inject(f.x, fop.OpFsync, f.Child.Fsync, ctx, q)
-}
-
-func (f *file) Flush(ctx context.Context, q *fop.FlushReq) (*fop.Empty, error) {
-	return inject(f.x, fop.OpFlush, f.Child.Flush, ctx, q)
-}
-
-func (f *file) Fallocate(ctx context.Context, q *fop.FallocateReq) (*fop.InodeReply, error) {
-	return inject(f.x, fop.OpFallocate, f.Child.Fallocate, ctx, q)
-}
-
-func (f *file) Seek(ctx context.Context, q *fop.SeekReq) (*fop.SeekReply, error) {
-	return inject(f.x, fop.OpSeek, f.Child.Seek, ctx, q)
-}
-
-func (f *file) Lk(ctx context.Context, q *fop.LkReq) (*fop.LkReply, error) {
-	return inject(f.x, fop.OpLk, f.Child.Lk, ctx, q)
-}
-
-func (f *file) Rchecksum(ctx context.Context, q *fop.RchecksumReq) (*fop.RchecksumReply, error) {
-	return inject(f.x, fop.OpRchecksum, f.Child.Rchecksum, ctx, q)
-}
-
-func (f *file) CopyFileRange(ctx context.Context, q *fop.CopyRangeReq, dst xlator.File) (*fop.CopyRangeReply, error) {
-	d, ok := dst.(*file)
-	if !ok {
-		return nil, syscall.EXDEV
-	}
-	return inject(f.x, fop.OpCopyFileRange, func(ctx context.Context, q *fop.CopyRangeReq) (*fop.CopyRangeReply, error) {
-		return f.Child.CopyFileRange(ctx, q, d.Child)
-	}, ctx, q)
-}
-
-type dir struct {
-	child xlator.Dir
-	x     *Faults
-}
-
-func (d *dir) Readdirp(ctx context.Context, q *fop.ReaddirpReq) (*fop.ReaddirpReply, error) {
-	return inject(d.x, fop.OpReaddirp, d.child.Readdirp, ctx, q)
-}
-
-func (d *dir) Fsync(ctx context.Context, q *fop.FsyncReq) (*fop.Empty, error) {
-	return inject(d.x, fop.OpFsyncdir, d.child.Fsync, ctx, q)
-}
-
-func (d *dir) Close() error { return d.child.Close() }
