@@ -251,8 +251,14 @@ func (r *replicate) childChanged(i int, e xlator.Event) {
 // said yet whether they are up.
 const startPatience = 10 * time.Second
 
-// stopWaiting is called once: by the last child to report, or by the timer.
-func (r *replicate) stopWaiting() { close(r.settled) }
+// stopWaiting is called once: by the last child to report, or by the timer. Those above
+// may be waiting for a word too.
+func (r *replicate) stopWaiting() {
+	close(r.settled)
+	if !r.usable(r.state.Load().up) {
+		r.w.Tell(xlator.Event{Kind: xlator.ChildDown, Reason: "client quorum of " + r.name + " is not met"})
+	}
+}
 
 // usable reports whether the set can serve with these children.
 func (r *replicate) usable(up set) bool { return r.quorum.Met(up) && up&r.dataSet() != 0 }

@@ -12,6 +12,7 @@ import (
 type inodeCtx struct {
 	cached int           // files: the subvolume with the data
 	layout layout.Layout // directories; nil for files
+	ups    uint64        // directories: distribute.ups when the layout was read
 	mds    int           // directories: the subvolume whose attributes count
 	parent fop.GFID      // directories: to find the path
 	name   string

@@ -32,6 +32,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -64,9 +65,16 @@ type distribute struct {
 	rootDone atomic.Bool // the root's layout was seen or written
 	disks    disks
 
-	w      xlator.Watchers
-	mu     sync.Mutex
-	up     []bool        // guarded by mu
+	w        xlator.Watchers
+	mu       sync.Mutex
+	up       []bool // guarded by mu
+	reported []bool // guarded by mu: has said whether it is up
+	// settled is closed when all subvolumes have reported, or patience ran out: before,
+	// one that is just connecting would be taken for one that is down.
+	settled  chan struct{}
+	patience *time.Timer
+	// ups counts subvolumes that came up: a layout with holes from before is read again.
+	ups    atomic.Uint64
 	commit atomic.Uint32 // the volume's commit hash, from the root's xattr
 }
 
@@ -76,7 +84,7 @@ func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.X
 	if n == 0 {
 		return nil, fmt.Errorf("cluster/distribute %s: wants at least one subvolume", env.Name)
 	}
-	d := &distribute{log: env.Log, subs: subvols, names: opts.SubvolumeNames(env.Name+"-client", n), up: make([]bool, n)}
+	d := &distribute{log: env.Log, subs: subvols, names: opts.SubvolumeNames(env.Name+"-client", n), up: make([]bool, n), reported: make([]bool, n), settled: make(chan struct{})}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -84,6 +92,7 @@ func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.X
 		return nil, fmt.Errorf("cluster/distribute %s: %w", env.Name, err)
 	}
 	d.ctx.init()
+	d.patience = time.AfterFunc(startPatience, func() { close(d.settled) })
 	for i, s := range subvols {
 		s.Watch(func(e xlator.Event) { d.subEvent(i, e) })
 	}
@@ -121,10 +130,32 @@ func (d *distribute) subEvent(i int, e xlator.Event) {
 	d.mu.Lock()
 	before := d.countUp()
 	d.up[i] = e.Kind == xlator.ChildUp
+	d.reported[i] = true
+	complete := !slices.Contains(d.reported, false)
 	after := d.countUp()
 	d.mu.Unlock()
+	if e.Kind == xlator.ChildUp {
+		d.ups.Add(1)
+	}
+	if complete && d.patience.Stop() {
+		close(d.settled)
+	}
 	if before == 0 && after > 0 || before > 0 && after == 0 {
 		d.w.Tell(e)
+	}
+}
+
+// startPatience is how long, from the start, fops wait for subvolumes that have not said
+// yet whether they are up.
+const startPatience = 10 * time.Second
+
+// ready waits for that.
+func (d *distribute) ready(ctx context.Context) error {
+	select {
+	case <-d.settled:
+		return nil
+	case <-ctx.Done():
+		return syscall.EINTR
 	}
 }
 
@@ -157,6 +188,9 @@ func (d *distribute) Watch(f func(xlator.Event)) {
 }
 
 func (d *distribute) Close() error {
+	if d.patience.Stop() {
+		close(d.settled)
+	}
 	var first error
 	for _, s := range d.subs {
 		if err := s.Close(); err != nil && first == nil {

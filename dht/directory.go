@@ -75,7 +75,9 @@ func (m *merged) add(d *distribute, i int, r *fop.LookupReply) {
 
 // directory answers a lookup of a directory from its copies, healing what is missing
 // or different unless a subvolume is down.
-func (d *distribute) directory(ctx context.Context, q *fop.LookupReq, hashed int, got lookups) (*fop.LookupReply, error) {
+//
+// ups is what distribute.ups was before the copies were asked.
+func (d *distribute) directory(ctx context.Context, q *fop.LookupReq, hashed int, ups uint64, got lookups) (*fop.LookupReply, error) {
 	m := d.merge(got)
 	if m.reply == nil {
 		return nil, syscall.ENOENT
@@ -91,7 +93,7 @@ func (d *distribute) directory(ctx context.Context, q *fop.LookupReq, hashed int
 			m = h
 		}
 	}
-	c := &inodeCtx{layout: m.layout, mds: m.mds, parent: q.Parent, name: q.Name}
+	c := &inodeCtx{layout: m.layout, ups: ups, mds: m.mds, parent: q.Parent, name: q.Name}
 	if old := d.ctx.get(g); q.Name == "" && old != nil {
 		c.parent, c.name = old.parent, old.name
 	}

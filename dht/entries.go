@@ -106,6 +106,7 @@ func (d *distribute) Mkdir(ctx context.Context, q *fop.MkdirReq) (*fop.EntryRepl
 		}
 		return r, err
 	}
+	ups := d.ups.Load()
 	guard, err := d.protect(ctx, &q.Req, hashed, q.Parent, q.Name)
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func (d *distribute) Mkdir(ctx context.Context, q *fop.MkdirReq) (*fop.EntryRepl
 		return nil, err
 	}
 	d.mkdirOthers(ctx, hashed, lay, with)
-	d.ctx.set(q.GFID, &inodeCtx{layout: lay, mds: hashed, parent: q.Parent, name: q.Name})
+	d.ctx.set(q.GFID, &inodeCtx{layout: lay, ups: ups, mds: hashed, parent: q.Parent, name: q.Name})
 	showDir(&r.Iatt)
 	return r, nil
 }

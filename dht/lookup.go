@@ -21,6 +21,9 @@ const dirSize = 4096
 // Lookup finds a name: on its hashed subvolume, where a linkto file points to, or, if
 // it may be anywhere, everywhere.
 func (d *distribute) Lookup(ctx context.Context, q *fop.LookupReq) (*fop.LookupReply, error) {
+	if err := d.ready(ctx); err != nil {
+		return nil, err
+	}
 	if q.Name == "" && q.GFID == fop.RootGFID && !d.rootDone.Load() {
 		if err := d.healRoot(ctx, &q.Req); err != nil {
 			d.log.Warn("the root's layout could not be completed; it is tried again", "op_errno", fop.Errno(err))
@@ -122,6 +125,7 @@ func (d *distribute) follow(ctx context.Context, q *fop.LookupReq, hashed, targe
 // everywhere asks all subvolumes for a name. hashedErr is what the hashed one said
 // already, if it failed.
 func (d *distribute) everywhere(ctx context.Context, q *fop.LookupReq, hashed int, hashedErr error) (*fop.LookupReply, error) {
+	ups := d.ups.Load()
 	got := on(d.but(), func(i int) (*fop.LookupReply, error) {
 		if i == hashed && hashedErr != nil {
 			return nil, hashedErr
@@ -151,7 +155,7 @@ func (d *distribute) everywhere(ctx context.Context, q *fop.LookupReq, hashed in
 		d.log.Error("a name is a file on one subvolume and a directory on another", "parent", q.Parent, "name", q.Name)
 		return nil, syscall.EIO
 	case dirs > 0:
-		return d.directory(ctx, q, hashed, got)
+		return d.directory(ctx, q, hashed, ups, got)
 	case file >= 0:
 		return d.foundElsewhere(ctx, q, hashed, file, got)
 	case downErr != nil:
@@ -225,6 +229,7 @@ func (d *distribute) discover(ctx context.Context, q *fop.LookupReq) (*fop.Looku
 			return nil, err
 		}
 	}
+	ups := d.ups.Load()
 	got := on(d.but(), func(i int) (*fop.LookupReply, error) { return d.subs[i].Lookup(ctx, q) })
 	err := error(syscall.ESTALE)
 	for i, a := range got {
@@ -234,7 +239,7 @@ func (d *distribute) discover(ctx context.Context, q *fop.LookupReq) (*fop.Looku
 				err = a.Err
 			}
 		case a.Reply.Iatt.IsDir():
-			return d.directory(ctx, q, -1, got)
+			return d.directory(ctx, q, -1, ups, got)
 		default:
 			if _, link := d.linkto(a.Reply); !link {
 				d.found(i, a.Reply)
@@ -247,7 +252,10 @@ func (d *distribute) discover(ctx context.Context, q *fop.LookupReq) (*fop.Looku
 
 // layoutOf returns a directory's layout.
 func (d *distribute) layoutOf(ctx context.Context, q *fop.Req, dir fop.GFID) (layout.Layout, error) {
-	if c := d.ctx.get(dir); c != nil && c.isDir() {
+	if err := d.ready(ctx); err != nil {
+		return nil, err
+	}
+	if c := d.ctx.get(dir); c != nil && c.isDir() && (c.ups == d.ups.Load() || c.layout.Whole()) {
 		return c.layout, nil
 	}
 	if _, err := d.discover(ctx, &fop.LookupReq{Req: fop.Req{Caller: q.Caller}, GFID: dir, Want: lookupWant}); err != nil {
@@ -259,8 +267,8 @@ func (d *distribute) layoutOf(ctx context.Context, q *fop.Req, dir fop.GFID) (la
 	return nil, syscall.ENOTDIR
 }
 
-// hashedOf returns the subvolume that a name in a directory hashes to; EIO where the
-// layout has a hole.
+// hashedOf returns the subvolume that a name in a directory hashes to. Where the layout
+// has a hole: ENOTCONN if a subvolume is down, else EIO.
 func (d *distribute) hashedOf(ctx context.Context, q *fop.Req, parent fop.GFID, name string) (int, error) {
 	if d.single() {
 		return 0, nil
@@ -271,6 +279,11 @@ func (d *distribute) hashedOf(ctx context.Context, q *fop.Req, parent fop.GFID, 
 	}
 	if h := lay.Search(d.munger.Hash(name)); h >= 0 {
 		return h, nil
+	}
+	for i := range d.subs {
+		if !d.isUp(i) {
+			return 0, syscall.ENOTCONN
+		}
 	}
 	return 0, syscall.EIO
 }

@@ -28,7 +28,12 @@ type dir struct {
 // what could be listed.
 func (d *distribute) Opendir(ctx context.Context, q *fop.OpendirReq) (*xlator.OpendirReply, error) {
 	if d.single() {
-		return d.subs[0].Opendir(ctx, q)
+		r, err := d.subs[0].Opendir(ctx, q)
+		if err == nil {
+			showDir(&r.Iatt)
+			r.Dir = &singleDir{r.Dir}
+		}
+		return r, err
 	}
 	lay, err := d.layoutOf(ctx, &q.Req, q.GFID)
 	if err != nil {
@@ -55,6 +60,21 @@ func (d *distribute) Opendir(ctx context.Context, q *fop.OpendirReq) (*xlator.Op
 	}
 	showDir(iatt)
 	return &xlator.OpendirReply{Dir: x, Iatt: *iatt}, nil
+}
+
+// singleDir lists the only copy.
+type singleDir struct{ xlator.Dir }
+
+func (x *singleDir) Readdirp(ctx context.Context, q *fop.ReaddirpReq) (*fop.ReaddirpReply, error) {
+	r, err := x.Dir.Readdirp(ctx, q)
+	if err == nil {
+		for i := range r.Entries {
+			if a := &r.Entries[i].Iatt; a.IsDir() && a.Nlink != 0 {
+				showDir(a)
+			}
+		}
+	}
+	return r, err
 }
 
 // Offsets hold the subvolume's number: the brick's offset x of subvolume id of n is

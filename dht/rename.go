@@ -20,6 +20,20 @@ func (d *distribute) Rename(ctx context.Context, q *fop.RenameReq) (*fop.RenameR
 		}
 		return r, err
 	}
+	for range renameTries {
+		r, err := d.renameOnce(ctx, q)
+		if fop.Errno(err) != syscall.EEXIST || q.Flags == fop.RenameNoReplace {
+			return r, err
+		}
+	}
+	return nil, syscall.EAGAIN
+}
+
+// renameTries is how often a rename starts anew because its target was created, which
+// takes no lock, after it was found missing.
+const renameTries = 64
+
+func (d *distribute) renameOnce(ctx context.Context, q *fop.RenameReq) (*fop.RenameReply, error) {
 	sh, err := d.hashedOf(ctx, &q.Req, q.OldParent, q.OldName)
 	if err != nil {
 		return nil, err
