@@ -148,15 +148,14 @@ func (r *replicate) finish(ctx context.Context, c *change, o *outcome, good set,
 		}
 	}
 	var goodErrs []error
+	lost := false
 	for k, i := range idx {
 		switch {
 		case errs[k] != nil:
 			if good.Has(i) {
 				goodErrs = append(goodErrs, errs[k])
 			}
-			if fop.IsDown(errs[k]) {
-				c.keepDirty()
-			}
+			lost = lost || fop.IsDown(errs[k])
 		case c.weight == nil || c.weight(k) == best:
 			o.ok |= changelog.Of(i)
 		}
@@ -165,6 +164,8 @@ func (r *replicate) finish(ctx context.Context, c *change, o *outcome, good set,
 	if o.ok&good == 0 {
 		if o.ok != 0 {
 			c.spoil() // only stale copies took it
+		} else if lost {
+			c.keepDirty() // it may have happened where no answer came from
 		}
 		if e := worst(goodErrs); e != nil {
 			return e
