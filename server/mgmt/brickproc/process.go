@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -73,6 +74,7 @@ func (s *Supervisor) start(spec *Spec) (*process, error) {
 		"--pid-file", PidFile(s.cfg.RunDir, spec), "--socket", Socket(s.cfg.RunDir, spec),
 		"--log-file", LogFile(s.cfg.LogDir, spec))
 	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), s.processors()...)
 	cmd.Stderr = words
 	// Its own session: what ends the daemon (a terminal's ^C) must not end the brick.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -85,6 +87,20 @@ func (s *Supervisor) start(spec *Spec) (*process, error) {
 	}
 	p.child, p.port = cmd, port
 	return p, nil
+}
+
+// processors says, in a brick's environment, how many processors it may keep busy: its
+// share of the node's. Several Go processes that each believe to have the machine to
+// themselves wake threads for each other's sake: with three bricks on two processors,
+// small files are a fifth to a third slower.
+func (s *Supervisor) processors() []string {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return nil // somebody knows better
+	}
+	s.mu.Lock()
+	bricks := len(s.keepers)
+	s.mu.Unlock()
+	return []string{"GOMAXPROCS=" + strconv.Itoa(max(runtime.NumCPU()/max(bricks, 1), 1))}
 }
 
 // wait returns how the process ended, or ctx's error.
