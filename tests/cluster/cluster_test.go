@@ -173,7 +173,10 @@ func (c *cluster) saveLogs() {
 	for _, f := range append(logs, bricks...) {
 		text, _ := os.ReadFile(f)
 		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-		c.t.Logf("%s:\n%s", f, strings.Join(lines[max(0, len(lines)-12):], "\n"))
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "level=INFO") })
+		if len(lines) > 0 {
+			c.t.Logf("%s, without what is normal:\n%s", f, strings.Join(lines[max(0, len(lines)-12):], "\n"))
+		}
 		if *keepLogs != "" {
 			name := strings.ReplaceAll(c.t.Name(), "/", "-") + "-" + filepath.Base(f)
 			os.WriteFile(filepath.Join(*keepLogs, name), text, 0o644)
