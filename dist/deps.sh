@@ -19,6 +19,8 @@ else
 	need getfattr attr
 	need setfacl acl
 	need fio fio
+	need glusterd glusterfs-server
+	need ip iproute2
 	need git git
 	need ps procps
 	need mount mount
