@@ -39,6 +39,7 @@ func (d *distribute) Create(ctx context.Context, q *fop.CreateReq) (*xlator.Crea
 	if !d.single() {
 		d.ctx.set(q.GFID, &inodeCtx{cached: target})
 	}
+	d.ofDir(&r.PreDir, &r.PostDir)
 	return r, nil
 }
 
@@ -61,13 +62,29 @@ func (d *distribute) Symlink(ctx context.Context, q *fop.SymlinkReq) (*fop.Entry
 	return d.made(hashed, q.GFID)(d.subs[hashed].Symlink(ctx, q))
 }
 
+// ofDir makes the attributes of a directory in a reply those that the volume shows: of
+// one copy they are right if there is no other, else not known.
+func (d *distribute) ofDir(as ...*fop.Iatt) {
+	for _, a := range as {
+		if d.single() {
+			showDir(a)
+		} else {
+			*a = fop.Iatt{}
+		}
+	}
+}
+
 // made remembers where a new inode is.
 func (d *distribute) made(sub int, g fop.GFID) func(*fop.EntryReply, error) (*fop.EntryReply, error) {
 	return func(r *fop.EntryReply, err error) (*fop.EntryReply, error) {
-		if err == nil && !d.single() {
+		if err != nil {
+			return nil, err
+		}
+		if !d.single() {
 			d.ctx.set(g, &inodeCtx{cached: sub})
 		}
-		return r, err
+		d.ofDir(&r.PreDir, &r.PostDir)
+		return r, nil
 	}
 }
 
@@ -103,6 +120,7 @@ func (d *distribute) Mkdir(ctx context.Context, q *fop.MkdirReq) (*fop.EntryRepl
 		if err == nil {
 			d.ctx.set(q.GFID, &inodeCtx{parent: q.Parent, name: q.Name})
 			showDir(&r.Iatt)
+			d.ofDir(&r.PreDir, &r.PostDir)
 		}
 		return r, err
 	}
@@ -120,6 +138,7 @@ func (d *distribute) Mkdir(ctx context.Context, q *fop.MkdirReq) (*fop.EntryRepl
 	d.mkdirOthers(ctx, hashed, lay, with)
 	d.ctx.set(q.GFID, &inodeCtx{layout: lay, ups: ups, mds: hashed, parent: q.Parent, name: q.Name})
 	showDir(&r.Iatt)
+	d.ofDir(&r.PreDir, &r.PostDir)
 	return r, nil
 }
 
@@ -143,7 +162,11 @@ func (d *distribute) mkdirOthers(ctx context.Context, hashed int, lay layout.Lay
 // Crash point: after the linkto file: a name that leads nowhere; lookup removes it.
 func (d *distribute) Link(ctx context.Context, q *fop.LinkReq) (*fop.EntryReply, error) {
 	if d.single() {
-		return d.subs[0].Link(ctx, q)
+		r, err := d.subs[0].Link(ctx, q)
+		if err == nil {
+			d.ofDir(&r.PreDir, &r.PostDir)
+		}
+		return r, err
 	}
 	cached, a, err := d.cachedOf(ctx, &q.Req, q.GFID)
 	if err != nil {
@@ -159,10 +182,14 @@ func (d *distribute) Link(ctx context.Context, q *fop.LinkReq) (*fop.EntryReply,
 		}
 	}
 	r, err := d.subs[cached].Link(ctx, q)
-	if err != nil && hashed != cached {
-		d.dropLinkto(ctx, &q.Req, hashed, q.Parent, q.Name, q.GFID)
+	if err != nil {
+		if hashed != cached {
+			d.dropLinkto(ctx, &q.Req, hashed, q.Parent, q.Name, q.GFID)
+		}
+		return nil, err
 	}
-	return r, err
+	d.ofDir(&r.PreDir, &r.PostDir)
+	return r, nil
 }
 
 // cachedOf finds the subvolume with an inode's data, and its attributes.
@@ -182,7 +209,7 @@ func (d *distribute) cachedOf(ctx context.Context, q *fop.Req, g fop.GFID) (int,
 // Crash point: between the two: a name that leads nowhere; lookup removes it.
 func (d *distribute) Unlink(ctx context.Context, q *fop.UnlinkReq) (*fop.RemoveReply, error) {
 	if d.single() {
-		return d.subs[0].Unlink(ctx, q)
+		return d.removed(d.subs[0].Unlink(ctx, q))
 	}
 	r, err := d.resolve(ctx, &fop.LookupReq{Req: q.Req, Parent: q.Parent, Name: q.Name})
 	if err != nil {
@@ -205,7 +232,15 @@ func (d *distribute) Unlink(ctx context.Context, q *fop.UnlinkReq) (*fop.RemoveR
 	if err == nil && hashed != cached {
 		d.dropLinkto(ctx, &q.Req, hashed, q.Parent, q.Name, qq.GFID)
 	}
-	return out, err
+	return d.removed(out, err)
+}
+
+// removed finishes the reply of a removal.
+func (d *distribute) removed(r *fop.RemoveReply, err error) (*fop.RemoveReply, error) {
+	if err == nil {
+		d.ofDir(&r.PreDir, &r.PostDir)
+	}
+	return r, err
 }
 
 // Rmdir removes a directory that is empty on all subvolumes: from the others first,
@@ -215,7 +250,7 @@ func (d *distribute) Unlink(ctx context.Context, q *fop.UnlinkReq) (*fop.RemoveR
 // on.
 func (d *distribute) Rmdir(ctx context.Context, q *fop.RmdirReq) (*fop.RemoveReply, error) {
 	if d.single() {
-		return d.subs[0].Rmdir(ctx, q)
+		return d.removed(d.subs[0].Rmdir(ctx, q))
 	}
 	hashed, err := d.hashedOf(ctx, &q.Req, q.Parent, q.Name)
 	if err != nil {
@@ -262,7 +297,7 @@ func (d *distribute) rmdirCopies(ctx context.Context, q *fop.RmdirReq, g fop.GFI
 		out, err := d.subs[hashed].Rmdir(ctx, &qq)
 		if err == nil {
 			d.ctx.drop(g)
-			return out, nil
+			return d.removed(out, nil)
 		}
 		failed = err
 	}

@@ -15,13 +15,21 @@ import (
 func (d *distribute) Rename(ctx context.Context, q *fop.RenameReq) (*fop.RenameReply, error) {
 	if d.single() {
 		r, err := d.subs[0].Rename(ctx, q)
-		if err == nil && r.Iatt.IsDir() {
-			d.ctx.set(r.Iatt.GFID, &inodeCtx{parent: q.NewParent, name: q.NewName})
+		if err != nil {
+			return nil, err
 		}
-		return r, err
+		if r.Iatt.IsDir() {
+			d.ctx.set(r.Iatt.GFID, &inodeCtx{parent: q.NewParent, name: q.NewName})
+			showDir(&r.Iatt)
+		}
+		d.ofDir(&r.PreOldDir, &r.PostOldDir, &r.PreNewDir, &r.PostNewDir)
+		return r, nil
 	}
 	for range renameTries {
 		r, err := d.renameOnce(ctx, q)
+		if err == nil {
+			d.ofDir(&r.PreOldDir, &r.PostOldDir, &r.PreNewDir, &r.PostNewDir)
+		}
 		if fop.Errno(err) != syscall.EEXIST || q.Flags == fop.RenameNoReplace {
 			return r, err
 		}

@@ -179,10 +179,10 @@ func TestConformance(t *testing.T) {
 		without []xlatortest.Feature
 	}{
 		"distribute 1":          {1, volgen.Volume{}, nil},
-		"distribute 3":          {3, volgen.Volume{}, []xlatortest.Feature{xlatortest.Exchange}},
+		"distribute 3":          {3, volgen.Volume{}, []xlatortest.Feature{xlatortest.Exchange, xlatortest.ParentIatts}},
 		"replica 3":             {3, volgen.Volume{Replica: 3}, nil},
 		"arbiter":               {3, volgen.Volume{Replica: 3, Arbiter: 1}, nil},
-		"distributed replica 2": {4, volgen.Volume{Replica: 2}, []xlatortest.Feature{xlatortest.Exchange}},
+		"distributed replica 2": {4, volgen.Volume{Replica: 2}, []xlatortest.Feature{xlatortest.Exchange, xlatortest.ParentIatts}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			xlatortest.Run(t, func(t *testing.T) xlator.Xlator { return open(t, c.bricks, c.v) }, append(c.without, without...)...)
