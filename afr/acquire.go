@@ -166,17 +166,17 @@ func (r *replicate) admit(ctx context.Context, l *lease, replies lockReplies) er
 		return nil
 	}
 	r.releaseLeases([]*lease{l})
-	if e := worst(errs); e != nil && r.quorum.Met(r.all()&^downs(replies)) {
-		return e // enough children answered, and what they said is the answer
+	if e := worst(errs); e != nil && r.quorum.Met(refusals(replies)) {
+		return e // a quorum says so
 	}
 	return errDown
 }
 
-// downs returns the children that did not answer at all.
-func downs[R any](rs []xlator.Result[R]) set {
+// refusals returns the children that answered with an error.
+func refusals[R any](rs []xlator.Result[R]) set {
 	var s set
 	for i := range rs {
-		if fop.IsDown(rs[i].Err) {
+		if rs[i].Err != nil && !fop.IsDown(rs[i].Err) {
 			s |= changelog.Of(i)
 		}
 	}

@@ -3,14 +3,11 @@ package afr
 import (
 	"context"
 	"syscall"
-	"time"
 
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
 )
-
-func now() time.Time { return time.Now() }
 
 // lockChildren takes a lock of the layers above on all live children: at once if it is
 // free everywhere, else one after the other in order. It is held if a quorum has it.

@@ -50,59 +50,76 @@ func (d *dir) Readdirp(ctx context.Context, q *fop.ReaddirpReq) (*fop.ReaddirpRe
 		clear(d.given)
 		d.skip = false
 	}
-	if !d.r.usable(d.r.state.Load().up) {
-		return nil, errDown
-	}
-	r, err := d.d.Readdirp(ctx, &qq)
-	for tries := 0; fop.IsDown(err) && tries < len(d.r.children); tries++ {
-		if err = d.reopen(ctx, &q.Req); err == nil {
-			d.skip, qq.Off = len(d.given) > 0, 0
-			r, err = d.d.Readdirp(ctx, &qq)
-		}
-	}
-	if err != nil {
+	var bad set
+	switch good, err := d.r.goodFor(ctx, d.gfid, changelog.Entry); {
+	case err == nil && !good.Has(d.child): // it has missed something meanwhile
+		bad = changelog.Of(d.child)
+	case err != nil && !fop.IsGone(err): // a directory that was removed has no more names
 		return nil, err
 	}
-	if !clean {
-		for i := range r.Entries {
-			e := &r.Entries[i]
-			e.Iatt = fop.Iatt{GFID: e.Iatt.GFID, Type: e.Iatt.Type}
-		}
-	}
-	return d.fresh(ctx, &qq, r)
-}
-
-// fresh leaves out what was given before the listing moved to another copy.
-func (d *dir) fresh(ctx context.Context, q *fop.ReaddirpReq, r *fop.ReaddirpReply) (*fop.ReaddirpReply, error) {
-	for d.skip {
-		kept := r.Entries[:0]
-		var last uint64
-		for _, e := range r.Entries {
-			last = e.Off
-			if _, was := d.given[e.Name]; !was {
-				kept = append(kept, e)
+	for {
+		if bad.Has(d.child) {
+			if err := d.reopen(ctx, &q.Req, bad); err != nil {
+				return nil, err
 			}
+			d.skip, qq.Off = len(d.given) > 0, 0
 		}
-		r.Entries = kept
-		if len(kept) > 0 || r.EOF {
-			break
+		r, err := d.fresh(ctx, &qq)
+		if err == nil {
+			if !clean {
+				forgetAttributes(r)
+			}
+			return r, nil
 		}
-		next := *q
-		next.Off = last
-		var err error
-		if r, err = d.d.Readdirp(ctx, &next); err != nil {
+		if !elsewhere(err) {
 			return nil, err
 		}
+		bad |= changelog.Of(d.child)
 	}
-	for i := range r.Entries {
-		d.given[r.Entries[i].Name] = struct{}{}
-	}
-	return r, nil
 }
 
-// reopen goes on at another good copy.
-func (d *dir) reopen(ctx context.Context, q *fop.Req) error {
+// forgetAttributes keeps GFID and type only.
+func forgetAttributes(r *fop.ReaddirpReply) {
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		e.Iatt = fop.Iatt{GFID: e.Iatt.GFID, Type: e.Iatt.Type}
+	}
+}
+
+// fresh goes on with the listing, and leaves out what was given before it moved to
+// another copy.
+func (d *dir) fresh(ctx context.Context, q *fop.ReaddirpReq) (*fop.ReaddirpReply, error) {
+	next := *q
+	for {
+		r, err := d.d.Readdirp(ctx, &next)
+		if err != nil {
+			return nil, err
+		}
+		if d.skip {
+			kept := r.Entries[:0]
+			for _, e := range r.Entries {
+				next.Off = e.Off
+				if _, was := d.given[e.Name]; !was {
+					kept = append(kept, e)
+				}
+			}
+			if r.Entries = kept; len(kept) == 0 && !r.EOF {
+				continue
+			}
+		}
+		for i := range r.Entries {
+			d.given[r.Entries[i].Name] = struct{}{}
+		}
+		return r, nil
+	}
+}
+
+// reopen goes on at another good copy, which is not one of bad.
+func (d *dir) reopen(ctx context.Context, q *fop.Req, bad set) error {
 	_, err := readFrom(ctx, d.r, d.gfid, changelog.Entry, func(i int) (*xlator.OpendirReply, error) {
+		if bad.Has(i) {
+			return nil, errDown
+		}
 		a, err := d.r.children[i].Opendir(ctx, &fop.OpendirReq{Req: fop.Req{Caller: q.Caller}, GFID: d.gfid})
 		if err == nil {
 			d.d.Close()

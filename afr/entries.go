@@ -118,14 +118,16 @@ func (r *replicate) accusations(c changelog.Counters, victims set) []fop.Xattr {
 	return xs
 }
 
-// markNew blames those who failed in creating an inode, on the inode itself.
-func (r *replicate) markNew(ctx context.Context, g fop.GFID, t fop.FileType, o *outcome, l *lease) {
+// markNew blames those who failed in creating an inode, on the inode itself, and returns
+// whether a quorum has stored that. (Their names are marked anyway.)
+func (r *replicate) markNew(ctx context.Context, g fop.GFID, t fop.FileType, o *outcome, l *lease) bool {
 	deltas := r.accusations(newMark(t), o.failed)
 	if len(deltas) == 0 {
-		return
+		return true
 	}
 	on := &lease{gfid: g, session: l.session}
-	r.xattrop(context.WithoutCancel(ctx), on, o.ok, &fop.XattropReq{Deltas: deltas})
+	ok, _ := r.xattrop(context.WithoutCancel(ctx), on, o.ok, &fop.XattropReq{Deltas: deltas})
+	return r.quorum.Met(ok)
 }
 
 // Create makes a file and with it the file's lease.
@@ -153,7 +155,10 @@ func (r *replicate) Create(ctx context.Context, q *fop.CreateReq) (*xlator.Creat
 		r.abandonCreate(nl, replies)
 		return nil, err
 	}
-	r.markNew(ctx, q.GFID, fop.TypeReg, &o, es[0].lease)
+	blamed := o.missing
+	if r.markNew(ctx, q.GFID, fop.TypeReg, &o, es[0].lease) {
+		blamed |= o.failed
+	}
 	in := r.inodes.get(q.GFID)
 	f := &file{r: r, in: in, flags: q.Flags &^ (syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC)}
 	for i := range o.ok.Each {
@@ -162,7 +167,7 @@ func (r *replicate) Create(ctx context.Context, q *fop.CreateReq) (*xlator.Creat
 	}
 	nl.locked, nl.active = o.ok, o.ok
 	nl.good = [3]set{o.ok, o.ok, o.ok}
-	nl.blamed = [3]set{o.missing | o.failed, o.missing | o.failed, 0}
+	nl.blamed = [3]set{blamed, blamed, 0}
 	r.install(in, nl)
 	reply.File = f
 	return reply, nil

@@ -35,6 +35,7 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 	}
 	first := r.prefer(q.GFID, st.up)
 	idx := r.indexes(st.up)
+	at := r.glance(st)
 	if q.Flags&syscall.O_ACCMODE == syscall.O_RDONLY && r.clean.now() {
 		// One copy is as good as all. The others are opened if this one is lost. (If the
 		// file loses its last name meanwhile, only this copy keeps its data.)
@@ -54,8 +55,12 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 	l := &looked{}
 	var errs []error
 	f := &file{r: r, flags: q.Flags &^ syscall.O_TRUNC}
+	var refused set
 	for k, i := range idx {
 		errs = append(errs, got[k].Err)
+		if got[k].Err != nil && !fop.IsDown(got[k].Err) {
+			refused |= changelog.Of(i)
+		}
 		if got[k].Err == nil {
 			a := &got[k].Reply.OpenAnswer
 			f.files[i] = got[k].Reply.File
@@ -68,12 +73,12 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 	l.matrix.N = len(r.children)
 	if !r.quorum.Met(l.present) {
 		f.closeAll()
-		if e := worst(errs); e != nil && r.quorum.Met(r.all()&^downs(got)) {
+		if e := worst(errs); e != nil && r.quorum.Met(refused) {
 			return nil, e
 		}
 		return nil, errDown
 	}
-	return r.opened(q, f, l, st, got, idx, first)
+	return r.opened(q, f, l, at, got, idx, first)
 }
 
 // openOne opens on one child of a clean set.
@@ -91,7 +96,7 @@ func (r *replicate) openOne(ctx context.Context, q *fop.OpenReq, i int) (*xlator
 }
 
 // opened finishes an Open whose quorum is met.
-func (r *replicate) opened(q *fop.OpenReq, f *file, l *looked, st *state, got []xlator.Result[*xlator.OpenReply], idx []int, first int) (*xlator.OpenReply, error) {
+func (r *replicate) opened(q *fop.OpenReq, f *file, l *looked, at glance, got []xlator.Result[*xlator.OpenReply], idx []int, first int) (*xlator.OpenReply, error) {
 	for i := range l.replies { // the matrix needs N before its verdicts
 		if l.replies[i] != nil {
 			r.row(&l.matrix, i, l.replies[i].Xattrs)
@@ -103,7 +108,7 @@ func (r *replicate) opened(q *fop.OpenReq, f *file, l *looked, st *state, got []
 		return nil, err
 	}
 	f.in = r.inodes.get(q.GFID)
-	f.in.remember(&l.matrix, l.iatt.Type, st.sum, now())
+	r.remember(f.in, &l.matrix, at)
 	out := &xlator.OpenReply{File: f}
 	out.Iatt, out.Xattrs = reply.Iatt, reply.Xattrs
 	if l.matrix.Readable(changelog.Data).Has(first) {
@@ -152,26 +157,44 @@ func (f *file) Readv(ctx context.Context, q *fop.ReadvReq) (*fop.ReadvReply, err
 }
 
 func readFile[R any](ctx context.Context, f *file, do func(xlator.File) (R, error)) (R, error) {
-	return readFrom(ctx, f.r, f.in.gfid, changelog.Data, func(i int) (R, error) {
+	return readFrom(ctx, f.r, f.in.gfid, changelog.Data, func(i int) (R, error) { return onChild(ctx, f, i, do) })
+}
+
+// onChild does a fop with the file on child i. A file that was lost there in a reconnect
+// (EBADFD: the brick did not have it then) is opened once more.
+func onChild[R any](ctx context.Context, f *file, i int, do func(xlator.File) (R, error)) (R, error) {
+	var zero R
+	for again := false; ; again = true {
 		c, err := f.on(ctx, i)
 		if err != nil {
-			var zero R
 			return zero, err
 		}
-		return do(c)
-	})
+		reply, err := do(c)
+		if fop.Errno(err) != syscall.EBADFD || again {
+			return reply, err
+		}
+		f.drop(i, c)
+	}
+}
+
+// drop closes child i's file c, if it still is f's.
+func (f *file) drop(i int, c xlator.File) {
+	f.mu.Lock()
+	mine := f.files[i] == c
+	if mine {
+		f.files[i] = nil
+	}
+	f.mu.Unlock()
+	if mine {
+		c.Close()
+	}
 }
 
 // changeData runs a change of the file's data on the bricks that store data.
 func changeData[R any](ctx context.Context, f *file, q *fop.Req, key opKey, c *change, do func(c xlator.File, i int, req fop.Req) (R, error)) (R, error) {
 	c.class, c.dataOnly = changelog.Data, true
 	return onInode(ctx, f.r, q, f.in.gfid, key, c, func(i int, req fop.Req) (R, error) {
-		child, err := f.on(ctx, i)
-		if err != nil {
-			var zero R
-			return zero, err
-		}
-		return do(child, i, req)
+		return onChild(ctx, f, i, func(child xlator.File) (R, error) { return do(child, i, req) })
 	})
 }
 

@@ -38,7 +38,6 @@ type inode struct {
 type known struct {
 	at    time.Time
 	sum   uint64 // state.sum at that time
-	typ   fop.FileType
 	good  [3]set // by class
 	valid bool
 }
@@ -97,14 +96,28 @@ func (in *inode) forgetKnown() {
 // kernel's own attribute timeout: no program can tell the difference.
 const freshFor = time.Second
 
-// remember stores what a matrix says about who may be read.
-func (in *inode) remember(m *changelog.Matrix, typ fop.FileType, sum uint64, at time.Time) {
-	k := known{at: at, sum: sum, typ: typ, valid: true}
+// A glance is when, and at what, somebody began to look at marks.
+type glance struct {
+	at     time.Time
+	sum    uint64 // state.sum
+	spoils uint64 // cleanliness.spoils
+}
+
+func (r *replicate) glance(st *state) glance {
+	return glance{time.Now(), st.sum, r.clean.spoils.Load()}
+}
+
+// remember stores what a matrix says about who may be read, unless this client found
+// something amiss since the look at the bricks began.
+func (r *replicate) remember(in *inode, m *changelog.Matrix, g glance) {
+	k := known{at: g.at, sum: g.sum, valid: true}
 	for c := range k.good {
 		k.good[c] = m.Readable(changelog.Class(c))
 	}
 	in.mu.Lock()
-	in.known = k
+	if r.clean.spoils.Load() == g.spoils { // blame spoils first, then makes us forget
+		in.known = k
+	}
 	in.mu.Unlock()
 }
 

@@ -15,11 +15,12 @@ import (
 type keeper struct {
 	mu      sync.Mutex
 	held    map[*slot]struct{} // guarded by mu; slots that hold a lease
-	stopped bool               // guarded by mu; spawn runs inline from then on
+	stopped bool               // guarded by mu
+	tasks   int                // guarded by mu; running in the background
+	quiet   sync.Cond          // of mu: tasks fell to 0
 	wake    chan struct{}
 	done    chan struct{}
 	loop    sync.WaitGroup
-	tasks   sync.WaitGroup
 }
 
 // internalCaller is on whose behalf marks are undone and locks released.
@@ -27,6 +28,7 @@ var internalCaller = &fop.Caller{PID: -1}
 
 func (k *keeper) start(r *replicate) {
 	k.held = map[*slot]struct{}{}
+	k.quiet.L = &k.mu
 	k.wake = make(chan struct{}, 1)
 	k.done = make(chan struct{})
 	k.loop.Go(func() { k.run(r) })
@@ -43,8 +45,18 @@ func (k *keeper) stop(r *replicate) {
 	}
 	close(k.done)
 	k.loop.Wait()
-	k.tasks.Wait()
+	k.settleDown()
 	k.sweep(r, time.Now().Add(time.Hour))
+	k.settleDown()
+}
+
+// settleDown waits until nothing runs in the background.
+func (k *keeper) settleDown() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for k.tasks > 0 {
+		k.quiet.Wait()
+	}
 }
 
 // add notes that s holds a lease, which keeps its inode in the table.
@@ -65,17 +77,15 @@ func (k *keeper) remove(r *replicate, s *slot) {
 // spawn runs f in the background; Close waits for it.
 func (k *keeper) spawn(f func()) {
 	k.mu.Lock()
-	if k.stopped {
-		// Close is waiting or has waited; the caller holds inode.mu, so do not run inline.
-		k.mu.Unlock()
-		go f()
-		return
-	}
-	k.tasks.Add(1)
+	k.tasks++
 	k.mu.Unlock()
 	go func() {
-		defer k.tasks.Done()
 		f()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.tasks--; k.tasks == 0 {
+			k.quiet.Broadcast()
+		}
 	}()
 }
 
@@ -110,13 +120,13 @@ func (k *keeper) sweep(r *replicate, now time.Time) {
 	if len(candidates) == 0 {
 		return
 	}
-	before := time.Now()
 	durable := r.syncAll()
 	var taken []*slot
 	var leases []*lease
-	for _, s := range candidates {
+	for _, c := range candidates {
+		s := c.slot
 		s.in.mu.Lock()
-		if s.state == held && s.lease.users == 0 && s.lease.lastUse.Before(before) {
+		if s.state == held && s.lease == c.lease && s.lease.users == 0 && s.lease.uses == c.uses {
 			s.state = releasing
 			taken, leases = append(taken, s), append(leases, s.lease)
 		}
@@ -135,8 +145,15 @@ func (k *keeper) sweep(r *replicate, now time.Time) {
 	}
 }
 
+// A candidate is a slot's lease as it was when it was found idle.
+type candidate struct {
+	slot  *slot
+	lease *lease
+	uses  uint64
+}
+
 // idle lists the slots whose lease was last used before t, or must be renewed.
-func (k *keeper) idle(r *replicate, t time.Time) []*slot {
+func (k *keeper) idle(r *replicate, t time.Time) []candidate {
 	st := r.state.Load()
 	k.mu.Lock()
 	all := make([]*slot, 0, len(k.held))
@@ -144,11 +161,11 @@ func (k *keeper) idle(r *replicate, t time.Time) []*slot {
 		all = append(all, s)
 	}
 	k.mu.Unlock()
-	out := all[:0]
+	var out []candidate
 	for _, s := range all {
 		s.in.mu.Lock()
 		if s.state == held && s.lease.users == 0 && (s.lease.lastUse.Before(t) || s.lease.stale(st)) {
-			out = append(out, s)
+			out = append(out, candidate{s, s.lease, s.lease.uses})
 		}
 		s.in.mu.Unlock()
 	}

@@ -55,6 +55,7 @@ type lease struct {
 	keepDirty bool
 	contended bool
 	users     int
+	uses      uint64 // how often somebody began to use it
 	lastUse   time.Time
 }
 
@@ -163,6 +164,7 @@ func (r *replicate) begin(ctx context.Context, q *fop.Req, s *slot, key opKey, c
 			// nobody would ever get anything done.
 			fresh = nil
 			s.lease.users++
+			s.lease.uses++
 			s.running = append(s.running, key)
 			return s.lease, nil
 		default:

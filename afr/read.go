@@ -47,7 +47,7 @@ type looked struct {
 // lookupAll asks all live children. leased: the caller holds the name's lease, so that
 // nothing about it can be in flight.
 func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, leased bool) (*looked, error) {
-	at := time.Now()
+	at := r.glance(st)
 	qq := *q
 	qq.Want = slices.Concat(q.Want, r.want)
 	idx := r.indexes(st.up)
@@ -94,7 +94,7 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 		l.iatt = &l.replies[i].Iatt
 	}
 	in := r.inodes.get(l.iatt.GFID)
-	in.remember(&l.matrix, l.iatt.Type, st.sum, at)
+	r.remember(in, &l.matrix, at)
 	r.rememberIdle(in)
 	return l, nil
 }
@@ -254,10 +254,10 @@ func readFrom[R any](ctx context.Context, r *replicate, g fop.GFID, class change
 	for good != 0 {
 		i := r.prefer(g, good)
 		reply, err := do(i)
-		switch fop.Errno(err) {
-		case 0:
+		switch {
+		case err == nil:
 			return reply, nil
-		case syscall.ENOTCONN, syscall.ESTALE, syscall.ENOENT, syscall.EIO, syscall.EBADFD:
+		case elsewhere(err):
 			errs = append(errs, err)
 			good &^= changelog.Of(i)
 		default:
@@ -265,6 +265,16 @@ func readFrom[R any](ctx context.Context, r *replicate, g fop.GFID, class change
 		}
 	}
 	return zero, worst(errs)
+}
+
+// elsewhere reports whether another good copy may do better than the one that answered
+// a reading fop with err.
+func elsewhere(err error) bool {
+	switch fop.Errno(err) {
+	case syscall.ENOTCONN, syscall.ESTALE, syscall.ENOENT, syscall.EIO, syscall.EBADFD:
+		return true
+	}
+	return false
 }
 
 // Stat is a lookup by GFID, unless one good copy is known.

@@ -2,6 +2,7 @@ package afr
 
 import (
 	"context"
+	"slices"
 	"syscall"
 
 	"github.com/gofs/gofs/afr/changelog"
@@ -81,10 +82,16 @@ func (r *replicate) prepare(ctx context.Context, c *change) (outcome, set, error
 	if err := r.enough(good, part); err != nil {
 		return outcome{}, 0, err
 	}
-	for k, l := range c.leases {
-		marked, err := r.markAndBlame(ctx, c, k, l, part)
-		part &= marked
-		if err != nil && r.enough(good&part, part) != nil {
+	// Who cannot store a mark does not take part, and is blamed in turn.
+	for victims := r.all() &^ part; ; {
+		stored, err := r.markAndBlame(ctx, c, part, victims)
+		if stored == part {
+			break
+		}
+		victims = part &^ stored
+		part = stored
+		c.lose(victims)
+		if r.enough(good&part, part) != nil {
 			c.spoil()
 			return outcome{}, 0, err
 		}
@@ -110,32 +117,37 @@ func (r *replicate) enough(good, part set) error {
 	return errDown
 }
 
-// markAndBlame adds what marks the change needs beyond those that came with the lease,
-// and returns the children that have them.
-func (r *replicate) markAndBlame(ctx context.Context, c *change, k int, l *lease, part set) (set, error) {
-	mu := l.lockState()
-	needMark := l.mark[c.class] == 0
-	victims := r.all() &^ part
-	if c.class != changelog.Entry {
-		victims &^= l.blamed[c.class]
-	}
-	l.changed[c.class] = true
-	mu.unlock()
-	if needMark {
-		marked, err := r.addMark(ctx, l, c.class, part)
-		if part &= marked; err != nil && part == 0 {
-			return 0, err
+// markAndBlame adds, on the children in part, what marks the change needs beyond those
+// that came with the leases, and returns the children that have them all.
+func (r *replicate) markAndBlame(ctx context.Context, c *change, part, victims set) (stored set, err error) {
+	stored = part
+	for k, l := range c.leases {
+		mu := l.lockState()
+		needMark := l.mark[c.class] == 0
+		against := victims
+		if c.class != changelog.Entry {
+			against &^= l.blamed[c.class]
+		}
+		l.changed[c.class] = true
+		mu.unlock()
+		if needMark {
+			ok, e := r.addMark(ctx, l, c.class, part)
+			stored, err = stored&ok, worst([]error{err, e})
+		}
+		if against != 0 {
+			ok, e := r.blame(ctx, l, c.class, against, c.namesOf(k), part)
+			stored, err = stored&ok, worst([]error{err, e})
 		}
 	}
-	if victims == 0 {
-		return part, nil
+	return stored, err
+}
+
+// namesOf returns the names that change in the directory of leases[k].
+func (c *change) namesOf(k int) []string {
+	if c.names == nil {
+		return nil
 	}
-	var names []string
-	if c.names != nil {
-		names = c.names[k]
-	}
-	blamed, err := r.blame(ctx, l, c.class, victims, names, part)
-	return part & blamed, err
+	return c.names[k]
 }
 
 // finish judges the answers: who failed is blamed, and without quorum the change
@@ -148,24 +160,20 @@ func (r *replicate) finish(ctx context.Context, c *change, o *outcome, good set,
 		}
 	}
 	var goodErrs []error
-	lost := false
 	for k, i := range idx {
 		switch {
 		case errs[k] != nil:
 			if good.Has(i) {
 				goodErrs = append(goodErrs, errs[k])
 			}
-			lost = lost || fop.IsDown(errs[k])
 		case c.weight == nil || c.weight(k) == best:
 			o.ok |= changelog.Of(i)
 		}
 	}
 	o.failed = o.targets &^ o.ok
 	if o.ok&good == 0 {
-		if o.ok != 0 {
-			c.spoil() // only stale copies took it
-		} else if lost {
-			c.keepDirty() // it may have happened where no answer came from
+		if o.ok != 0 || slices.ContainsFunc(errs, mayHaveChanged) {
+			c.spoil() // stale copies took it, or it happened where no answer, or EIO, came from
 		}
 		if e := worst(goodErrs); e != nil {
 			return e
@@ -194,16 +202,10 @@ func (r *replicate) finish(ctx context.Context, c *change, o *outcome, good set,
 
 // blameFailed records, before the caller hears of success, who did not do the change.
 func (r *replicate) blameFailed(ctx context.Context, c *change, o *outcome, stand, good set) error {
+	c.lose(o.failed)
 	for k, l := range c.leases {
-		var names []string
-		if c.names != nil {
-			names = c.names[k]
-		}
-		blamed, _ := r.blame(ctx, l, c.class, o.failed, names, stand)
+		blamed, _ := r.blame(ctx, l, c.class, o.failed, c.namesOf(k), stand)
 		stand &= blamed
-		mu := l.lockState()
-		l.active &^= o.failed
-		mu.unlock()
 	}
 	if !r.quorum.Met(stand & good) {
 		c.spoil()
@@ -221,12 +223,26 @@ func (c *change) spoil() {
 	}
 }
 
-func (c *change) keepDirty() {
+// lose takes children out of the leases: they have missed something.
+func (c *change) lose(who set) {
 	for _, l := range c.leases {
 		mu := l.lockState()
-		l.keepDirty = true
+		l.active &^= who
 		mu.unlock()
 	}
+}
+
+// mayHaveChanged reports whether a brick that answers so may have done the fop, wholly
+// or in part. Others were refused, as they would be on every copy.
+func mayHaveChanged(err error) bool {
+	switch fop.Errno(err) {
+	case 0, syscall.ENOENT, syscall.ESTALE, syscall.EEXIST, syscall.ENOTEMPTY, syscall.ENOTDIR, syscall.EISDIR,
+		syscall.EPERM, syscall.EACCES, syscall.EROFS, syscall.EINVAL, syscall.ENODATA, syscall.EXDEV, syscall.EMLINK,
+		syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EBADF, syscall.EBADFD, syscall.EOPNOTSUPP, syscall.ENOSYS,
+		syscall.ERANGE, syscall.E2BIG, syscall.EBUSY, syscall.EFBIG, syscall.ENXIO:
+		return false
+	}
+	return true
 }
 
 // leaseState is the lock that guards a lease's fields, or none for a transient one.
@@ -274,6 +290,9 @@ func (r *replicate) blame(ctx context.Context, l *lease, class changelog.Class, 
 	}
 	ok, err := r.xattrop(ctx, l, on, q)
 	r.clean.spoil()
+	if in := r.inodes.peek(l.gfid); in != nil {
+		in.forgetKnown()
+	}
 	if r.quorum.Met(ok) {
 		mu := l.lockState()
 		l.blamed[class] |= victims
