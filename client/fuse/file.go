@@ -103,7 +103,11 @@ func (b *Bridge) Write(_ <-chan struct{}, in *gofuse.WriteIn, data []byte) (uint
 		return 0, gofuse.EBADF
 	}
 	seq := h.node.begin()
-	r, err := h.file.Writev(background, &fop.WritevReq{Req: b.req(&in.InHeader), Off: int64(in.Offset), Data: data})
+	q := &fop.WritevReq{Req: b.req(&in.InHeader), Off: int64(in.Offset), Data: data}
+	if in.WriteFlags&gofuse.WRITE_CACHE != 0 {
+		q.Flags |= fop.WriteInPlace
+	}
+	r, err := h.file.Writev(background, q)
 	if err != nil {
 		b.end(h.node, seq, nil)
 		return 0, status(err)
@@ -114,7 +118,7 @@ func (b *Bridge) Write(_ <-chan struct{}, in *gofuse.WriteIn, data []byte) (uint
 		}
 	}
 	b.end(h.node, seq, &r.Post)
-	if h.flags&syscall.O_APPEND != 0 && r.Post.Known() && r.Post.Size != in.Offset+uint64(r.N) {
+	if h.flags&syscall.O_APPEND != 0 && q.Flags&fop.WriteInPlace == 0 && r.Post.Known() && r.Post.Size != in.Offset+uint64(r.N) {
 		// Others append too: the data is not where the kernel cached it.
 		b.news.invalid(h.node.gfid)
 	}

@@ -351,9 +351,14 @@ type WritevReq struct {
 	Req
 	Off  int64
 	Data []byte // valid only until Writev returns; a layer that keeps it copies it
-	// Flags: O_SYNC/O_DSYNC for this write, beyond what the file was opened with.
+	// Flags: O_SYNC/O_DSYNC for this write, beyond what the file was opened with; and
+	// WriteInPlace.
 	Flags uint32
 }
+
+// WriteInPlace in WritevReq.Flags: at Off even though the file is open with O_APPEND.
+// These are pages of a mapping, which the kernel writes through any open file it has.
+const WriteInPlace = 1 << 31
 
 // WritevReply answers Writev.
 type WritevReply struct {

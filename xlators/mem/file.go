@@ -43,7 +43,7 @@ func (f *file) Writev(ctx context.Context, q *fop.WritevReq) (*fop.WritevReply, 
 	}
 	r, err := f.b.change(f.in.iatt.GFID, func(in *inode) error {
 		off := q.Off
-		if f.flags&syscall.O_APPEND != 0 {
+		if f.flags&syscall.O_APPEND != 0 && q.Flags&fop.WriteInPlace == 0 {
 			off = in.data.size
 		}
 		if off < 0 {

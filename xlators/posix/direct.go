@@ -5,6 +5,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gofs/gofs/xlators/fop"
 )
 
 // directAlign is an alignment of offset, length and memory that every disk's O_DIRECT
@@ -36,7 +38,7 @@ func (f *file) preadSome(buf []byte, off int64) (int, error) {
 	return unix.Pread(fd, buf, off)
 }
 
-// pwriteSome is pwritev2(2) with O_SYNC and O_DSYNC in flags, whatever the alignment.
+// pwriteSome is pwritev2(2) with the flags of a WritevReq, whatever the alignment.
 func (f *file) pwriteSome(data []byte, off int64, flags int) (int, error) {
 	fd := f.fd
 	if f.direct && !aligned(data, off) {
@@ -51,11 +53,18 @@ func (f *file) pwriteSome(data []byte, off int64, flags int) (int, error) {
 			}
 		}
 	}
+	how := 0
 	switch {
 	case flags&unix.O_SYNC == unix.O_SYNC:
-		return unix.Pwritev2(fd, [][]byte{data}, off, unix.RWF_SYNC)
+		how = unix.RWF_SYNC
 	case flags&unix.O_DSYNC != 0:
-		return unix.Pwritev2(fd, [][]byte{data}, off, unix.RWF_DSYNC)
+		how = unix.RWF_DSYNC
+	}
+	if f.append && flags&fop.WriteInPlace == 0 {
+		how |= unix.RWF_APPEND
+	}
+	if how != 0 {
+		return unix.Pwritev2(fd, [][]byte{data}, off, how)
 	}
 	return unix.Pwrite(fd, data, off)
 }

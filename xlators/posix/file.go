@@ -14,8 +14,8 @@ import (
 
 var _ xlator.File = (*file)(nil)
 
-// fileFlags are the open(2) flags that reach the kernel.
-const fileFlags = unix.O_ACCMODE | unix.O_APPEND | unix.O_DIRECT | unix.O_SYNC | unix.O_DSYNC | unix.O_TRUNC | unix.O_NOATIME
+// fileFlags are the open(2) flags that reach the kernel. O_APPEND is done by each write.
+const fileFlags = unix.O_ACCMODE | unix.O_DIRECT | unix.O_SYNC | unix.O_DSYNC | unix.O_TRUNC | unix.O_NOATIME
 
 // A file is one open regular file.
 type file struct {
@@ -23,6 +23,7 @@ type file struct {
 	in     *inode // pinned, and counted in opens, until Close
 	fd     int
 	direct bool // fd has O_DIRECT
+	append bool // opened with O_APPEND
 
 	mu    sync.Mutex
 	plain int // a descriptor without O_DIRECT, for I/O that is not aligned; -1: none yet; guarded by mu
@@ -30,7 +31,7 @@ type file struct {
 
 // newFile takes over the pin of in and fd.
 func (b *brick) newFile(in *inode, fd, flags int) *file {
-	return &file{b: b, in: in, fd: fd, direct: flags&unix.O_DIRECT != 0, plain: -1}
+	return &file{b: b, in: in, fd: fd, direct: flags&unix.O_DIRECT != 0, append: flags&unix.O_APPEND != 0, plain: -1}
 }
 
 // Open implements xlator.Inodes. EISDIR: a directory; ELOOP: a symlink; ENXIO: another
@@ -64,6 +65,7 @@ func (b *brick) openFile(in *inode, flags int) (*file, error) {
 	default:
 		return nil, syscall.ENXIO
 	}
+	at := flags & unix.O_APPEND
 	flags = flags&fileFlags | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	// Under the stripe, so that an unlink of the last name either sees this open or is
 	// seen by it.
@@ -81,7 +83,7 @@ func (b *brick) openFile(in *inode, flags int) (*file, error) {
 		return nil, err
 	}
 	in.opens.Add(1)
-	return b.newFile(in, fd, flags), nil
+	return b.newFile(in, fd, flags|at), nil
 }
 
 // opened makes the answer to a successful open.

@@ -88,6 +88,11 @@ func (s *fs) testAppend() {
 	if got := s.content(g); got != "start-a-b-c" {
 		s.Errorf("content %q", got)
 	}
+	_, err := a.Writev(s.ctx(), &fop.WritevReq{Req: s.req(), Off: 1, Data: []byte("T"), Flags: fop.WriteInPlace})
+	s.ok(err, "Writev in place")
+	if got := s.content(g); got != "sTart-a-b-c" {
+		s.Errorf("content %q after a write in place", got)
+	}
 }
 
 func (s *fs) testWriteIatts() {
