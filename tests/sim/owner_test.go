@@ -1,0 +1,694 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// freshFor is how long afr may answer from a copy that another client has found to be
+// bad meanwhile (afr's constant of the same name): it asks all bricks who is good at
+// most that often. Programs on one client always see what they did themselves.
+const freshFor = time.Second
+
+// An owner works on its own names and files, and looks at those of others.
+type owner struct {
+	s     *sim
+	c     *client
+	id    int
+	rng   *rand.Rand
+	names *history[names]
+	files []*openFile
+	n     int // operations so far
+}
+
+// An openFile is a file that an owner has open for changing.
+type openFile struct {
+	xlator.File
+	in     *inode
+	append bool
+}
+
+func (o *owner) run() {
+	for time.Since(o.s.start) < length && !o.c.isDead() && !o.s.hasFailed() {
+		o.n++
+		at := time.Now()
+		what, err := o.step()
+		if what == "" {
+			continue
+		}
+		took := time.Since(at)
+		o.s.logf("o%d %s: %v (%v)", o.id, what, err, took)
+		var v *violated
+		switch {
+		case o.c.isDead():
+		case errors.As(err, &v):
+			o.s.fail("o%d %s: %v", o.id, what, v)
+		case took > longest:
+			o.s.fail("o%d %s took %v", o.id, what, took)
+		case err != nil:
+			o.judge(what, err)
+		}
+		if o.rng.IntN(3) == 0 {
+			time.Sleep(time.Duration(o.rng.IntN(int(400 * time.Millisecond))))
+		}
+		if o.rng.IntN(40) == 0 {
+			time.Sleep(time.Duration(o.rng.IntN(int(4 * time.Second))))
+		}
+	}
+	for _, f := range o.files {
+		f.Close()
+	}
+}
+
+// judge checks that an error is one that what went wrong in this run can explain.
+func (o *owner) judge(what string, err error) {
+	switch e := fop.Errno(err); {
+	case o.s.calm && (e == syscall.ENOTCONN || e == syscall.EIO || e == syscall.ENOSPC):
+		o.s.fail("o%d %s: %v, but nothing went wrong", o.id, what, err)
+	case !o.s.errors && (e == syscall.EIO || e == syscall.ENOSPC) && !o.mayDiffer():
+		o.s.fail("o%d %s: %v, but no disk failed", o.id, what, err)
+	}
+}
+
+// mayDiffer: two creations of one name that were not acknowledged, on two bricks, are a
+// GFID split-brain until healed.
+func (o *owner) mayDiffer() bool {
+	for _, x := range o.s.owners {
+		if len(x.names.now()) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// step does one random operation.
+func (o *owner) step() (string, error) {
+	switch k := o.rng.IntN(130); {
+	case k < 14:
+		return o.create()
+	case k < 18:
+		return o.mkdir()
+	case k < 24:
+		return o.remove()
+	case k < 32:
+		return o.rename()
+	case k < 35:
+		return o.link()
+	case k < 41:
+		return o.open()
+	case k < 45:
+		return o.closeOne()
+	case k < 72:
+		return o.write()
+	case k < 79:
+		return o.truncate()
+	case k < 84:
+		return o.setattr()
+	case k < 88:
+		return o.setxattr()
+	case k < 100:
+		return o.read(o.own())
+	case k < 110:
+		return o.read(o.anybodys())
+	case k < 118:
+		return o.lookup()
+	case k < 124:
+		return o.list()
+	}
+	return o.stat()
+}
+
+func pick[T any](rng *rand.Rand, s []T) (T, bool) {
+	if len(s) == 0 {
+		var zero T
+		return zero, false
+	}
+	return s[rng.IntN(len(s))], true
+}
+
+// mine returns the places that may have something of this type in them.
+func (o *owner) mine(t fop.FileType) []place {
+	seen := map[place]bool{}
+	var out []place
+	for _, n := range o.names.now() {
+		for p, g := range n {
+			if in := o.s.inode(g); in.typ == t && !seen[p] {
+				seen[p] = true
+				out = append(out, p)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b place) int { return strings.Compare(a.String(), b.String()) })
+	return out
+}
+
+func (s *sim) inode(g fop.GFID) *inode {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, in := range s.inodes {
+		if in.gfid == g {
+			return in
+		}
+	}
+	return nil
+}
+
+// at returns what may be at a place, the first that is known.
+func (o *owner) at(p place) *inode {
+	for _, n := range o.names.now() {
+		if g, ok := n[p]; ok {
+			return o.s.inode(g)
+		}
+	}
+	return nil
+}
+
+// somewhere returns a place for a file, or for a directory.
+func (o *owner) somewhere(dir bool) place {
+	parents := slices.Clone(o.s.shared)
+	if dir {
+		p, _ := pick(o.rng, parents)
+		return place{p, fmt.Sprintf("o%d.dir%d", o.id, o.rng.IntN(2))}
+	}
+	for _, p := range o.mine(fop.TypeDir) {
+		parents = append(parents, o.at(p).gfid)
+	}
+	p, _ := pick(o.rng, parents)
+	return place{p, fmt.Sprintf("o%d.f%d", o.id, o.rng.IntN(3))}
+}
+
+func (o *owner) create() (string, error) {
+	if o.names.frozen() {
+		return "", nil
+	}
+	p := o.somewhere(false)
+	in := newInode(gfid(o.rng), fop.TypeReg, o, 0o644)
+	o.s.add(in)
+	f := &openFile{in: in, append: o.rng.IntN(4) == 0}
+	flags := uint32(syscall.O_RDWR)
+	if f.append {
+		flags |= syscall.O_APPEND
+	}
+	what := fmt.Sprintf("create %v = %s", p, short(in.gfid))
+	err := o.names.do(o.adding(p, in), func() error {
+		r, err := o.c.Create(ctx, &fop.CreateReq{Req: req(), Parent: p.dir, Name: p.name, GFID: in.gfid, Mode: 0o644, Flags: flags})
+		if err == nil {
+			f.File = r.File
+		}
+		return err
+	})
+	if f.File != nil {
+		if o.rng.IntN(2) == 0 {
+			o.files = append(o.files, f)
+		} else {
+			f.Close()
+		}
+	}
+	return what, err
+}
+
+func (o *owner) adding(p place, in *inode) change[names] {
+	return func(n names) (names, syscall.Errno) {
+		if e := n.parent(p, o.s.shared); e != 0 {
+			return nil, e
+		}
+		if _, ok := n[p]; ok {
+			return nil, syscall.EEXIST
+		}
+		return n.with(p, in.gfid), 0
+	}
+}
+
+func (o *owner) mkdir() (string, error) {
+	if o.names.frozen() {
+		return "", nil
+	}
+	p := o.somewhere(true)
+	in := newInode(gfid(o.rng), fop.TypeDir, o, 0o755)
+	o.s.add(in)
+	return fmt.Sprintf("mkdir %v = %s", p, short(in.gfid)), o.names.do(o.adding(p, in), func() error {
+		_, err := o.c.Mkdir(ctx, &fop.MkdirReq{Req: req(), Parent: p.dir, Name: p.name, GFID: in.gfid, Mode: 0o755})
+		return err
+	})
+}
+
+// remove is unlink or rmdir.
+func (o *owner) remove() (string, error) {
+	dir := o.rng.IntN(3) == 0
+	t := fop.TypeReg
+	if dir {
+		t = fop.TypeDir
+	}
+	p, ok := pick(o.rng, o.mine(t))
+	if !ok || o.names.frozen() {
+		return "", nil
+	}
+	gone := func(n names) (names, syscall.Errno) {
+		if e := n.parent(p, o.s.shared); e != 0 {
+			return nil, e
+		}
+		g, ok := n[p]
+		if !ok {
+			return nil, syscall.ENOENT
+		}
+		if dir && len(n.in(g)) > 0 {
+			return nil, syscall.ENOTEMPTY
+		}
+		return n.without(p), 0
+	}
+	if dir {
+		return fmt.Sprintf("rmdir %v", p), o.names.do(gone, func() error {
+			_, err := o.c.Rmdir(ctx, &fop.RmdirReq{Req: req(), Parent: p.dir, Name: p.name})
+			return err
+		})
+	}
+	return fmt.Sprintf("unlink %v", p), o.names.do(gone, func() error {
+		_, err := o.c.Unlink(ctx, &fop.UnlinkReq{Req: req(), Parent: p.dir, Name: p.name})
+		return err
+	})
+}
+
+func (o *owner) rename() (string, error) {
+	dir := o.rng.IntN(3) == 0
+	t := fop.TypeReg
+	if dir {
+		t = fop.TypeDir
+	}
+	from, ok := pick(o.rng, o.mine(t))
+	if !ok || o.names.frozen() {
+		return "", nil
+	}
+	to := o.somewhere(dir)
+	moved := func(n names) (names, syscall.Errno) {
+		for _, p := range []place{from, to} {
+			if e := n.parent(p, o.s.shared); e != 0 {
+				return nil, e
+			}
+		}
+		g, ok := n[from]
+		if !ok {
+			return nil, syscall.ENOENT
+		}
+		old, there := n[to]
+		switch {
+		case there && old == g:
+			return n, 0
+		case there && dir && len(n.in(old)) > 0:
+			return nil, syscall.ENOTEMPTY
+		}
+		return n.without(from).with(to, g), 0
+	}
+	return fmt.Sprintf("rename %v to %v", from, to), o.names.do(moved, func() error {
+		_, err := o.c.Rename(ctx, &fop.RenameReq{Req: req(), OldParent: from.dir, OldName: from.name, NewParent: to.dir, NewName: to.name})
+		return err
+	})
+}
+
+func (o *owner) link() (string, error) {
+	from, ok := pick(o.rng, o.mine(fop.TypeReg))
+	if !ok || o.names.frozen() {
+		return "", nil
+	}
+	in, to := o.at(from), o.somewhere(false)
+	linked := func(n names) (names, syscall.Errno) {
+		if !n.has(in.gfid) {
+			return nil, syscall.ESTALE
+		}
+		return o.adding(to, in)(n)
+	}
+	return fmt.Sprintf("link %s as %v", short(in.gfid), to), o.names.do(linked, func() error {
+		_, err := o.c.Link(ctx, &fop.LinkReq{Req: req(), GFID: in.gfid, Parent: to.dir, Name: to.name})
+		return err
+	})
+}
+
+// certain reports whether the inode has a name in every possibility since t.
+func certain(in *inode, t time.Time) bool {
+	for _, n := range in.owner.names.since(t) {
+		if !n.has(in.gfid) {
+			return false
+		}
+	}
+	return true
+}
+
+// excuse lets the errors pass that come of the inode's being gone, or perhaps not made.
+func excuse(in *inode, since time.Time, err error) error {
+	switch e := fop.Errno(err); e {
+	case 0, syscall.ENOTCONN, syscall.EIO, syscall.ENOSPC:
+	case syscall.ENOENT, syscall.ESTALE, syscall.EBADFD:
+		if !certain(in, since) {
+			return nil
+		}
+		return violation("%v, but %s has a name", e, short(in.gfid))
+	default:
+		return violation("%v on %s", e, short(in.gfid))
+	}
+	return err
+}
+
+func (o *owner) open() (string, error) {
+	p, ok := pick(o.rng, o.mine(fop.TypeReg))
+	if !ok || len(o.files) > 4 {
+		return "", nil
+	}
+	f := &openFile{in: o.at(p), append: o.rng.IntN(3) == 0}
+	flags := uint32(syscall.O_RDWR)
+	if f.append {
+		flags |= syscall.O_APPEND
+	}
+	r, err := o.c.Open(ctx, &fop.OpenReq{Req: req(), GFID: f.in.gfid, Flags: flags})
+	if err == nil {
+		f.File = r.File
+		o.files = append(o.files, f)
+	}
+	return "open " + short(f.in.gfid), excuse(f.in, time.Now(), err)
+}
+
+func (o *owner) closeOne() (string, error) {
+	if len(o.files) == 0 {
+		return "", nil
+	}
+	i := o.rng.IntN(len(o.files))
+	f := o.files[i]
+	o.files = slices.Delete(o.files, i, i+1)
+	return "close " + short(f.in.gfid), f.Close()
+}
+
+// stamp is text that no other write has.
+func (o *owner) stamp() string { return fmt.Sprintf("<%d.%d>", o.id, o.n) }
+
+func (o *owner) write() (string, error) {
+	f, ok := pick(o.rng, o.files)
+	if !ok || f.in.data.frozen() {
+		return "", nil
+	}
+	off, text := o.rng.IntN(40), o.stamp()
+	what := fmt.Sprintf("write %s at %d: %s", short(f.in.gfid), off, text)
+	if f.append {
+		what = fmt.Sprintf("append %s: %s", short(f.in.gfid), text)
+	}
+	return what, o.changed(f.in, func(d string) (string, syscall.Errno) {
+		if f.append {
+			return d + text, 0
+		}
+		return written(d, off, text), 0
+	}, func() error {
+		r, err := f.Writev(ctx, &fop.WritevReq{Req: req(), Off: int64(off), Data: []byte(text)})
+		if err == nil && r.N != len(text) {
+			return violation("wrote %d of %d bytes", r.N, len(text))
+		}
+		return err
+	})
+}
+
+// changed runs a change of data; an inode that may be gone may answer so.
+func (o *owner) changed(in *inode, c change[string], op func() error) error {
+	var gone error
+	err := in.data.do(c, func() error {
+		err := op()
+		switch excused := excuse(in, time.Now(), err); {
+		case excused == nil && err != nil:
+			gone = err
+			return syscall.ENOTCONN
+		default:
+			return excused
+		}
+	})
+	if gone != nil {
+		return nil
+	}
+	return err
+}
+
+func (o *owner) truncate() (string, error) {
+	p, ok := pick(o.rng, o.mine(fop.TypeReg))
+	if !ok {
+		return "", nil
+	}
+	in, size := o.at(p), o.rng.IntN(60)
+	if in.data.frozen() {
+		return "", nil
+	}
+	return fmt.Sprintf("truncate %s to %d", short(in.gfid), size), o.changed(in, func(d string) (string, syscall.Errno) {
+		return truncated(d, size), 0
+	}, func() error {
+		_, err := o.c.Truncate(ctx, &fop.TruncateReq{Req: req(), GFID: in.gfid, Size: uint64(size)})
+		return err
+	})
+}
+
+func (o *owner) changedAttrs(in *inode, c change[attrs], op func() error) error {
+	return excuse(in, time.Now(), in.attrs.do(c, func() error {
+		err := op()
+		if excuse(in, time.Now(), err) == nil && err != nil {
+			return syscall.ENOTCONN
+		}
+		return err
+	}))
+}
+
+func (o *owner) setattr() (string, error) {
+	in := o.own()
+	if in == nil || in.attrs.frozen() {
+		return "", nil
+	}
+	mode := uint32(o.rng.IntN(0o777))
+	return fmt.Sprintf("setattr %s mode %o", short(in.gfid), mode), o.changedAttrs(in, func(a attrs) (attrs, syscall.Errno) {
+		a.mode = mode
+		return a, 0
+	}, func() error {
+		_, err := o.c.Setattr(ctx, &fop.SetattrReq{Req: req(), GFID: in.gfid, Valid: fop.SetMode, Mode: mode})
+		return err
+	})
+}
+
+func (o *owner) setxattr() (string, error) {
+	in := o.own()
+	if in == nil || in.attrs.frozen() {
+		return "", nil
+	}
+	v := o.stamp()
+	return fmt.Sprintf("setxattr %s %s", short(in.gfid), v), o.changedAttrs(in, func(a attrs) (attrs, syscall.Errno) {
+		a.xattr = v
+		return a, 0
+	}, func() error {
+		_, err := o.c.Setxattr(ctx, &fop.SetxattrReq{Req: req(), GFID: in.gfid, Xattrs: []fop.Xattr{{Name: "user.x", Value: []byte(v)}}})
+		return err
+	})
+}
+
+// own returns an inode of this owner's that may be there, or nil.
+func (o *owner) own() *inode {
+	if len(o.files) > 0 && o.rng.IntN(2) == 0 {
+		f, _ := pick(o.rng, o.files)
+		return f.in
+	}
+	t := fop.TypeReg
+	if o.rng.IntN(6) == 0 {
+		t = fop.TypeDir
+	}
+	p, ok := pick(o.rng, o.mine(t))
+	if !ok {
+		return nil
+	}
+	return o.at(p)
+}
+
+func (o *owner) anybodys() *inode {
+	x, _ := pick(o.rng, o.s.owners)
+	p, ok := pick(o.rng, x.mine(fop.TypeReg))
+	if !ok {
+		return nil
+	}
+	return x.at(p)
+}
+
+// since is from when on a state of another owner's things may be seen.
+func (o *owner) since(x *owner) time.Time {
+	if x.c == o.c {
+		return time.Now()
+	}
+	return time.Now().Add(-freshFor)
+}
+
+// read reads a whole file, through a file that is open or one opened for it.
+func (o *owner) read(in *inode) (string, error) {
+	if in == nil || in.typ != fop.TypeReg {
+		return "", nil
+	}
+	what := "read " + short(in.gfid)
+	since := o.since(in.owner)
+	i := slices.IndexFunc(o.files, func(f *openFile) bool { return f.in == in })
+	var f xlator.File
+	if i >= 0 && o.rng.IntN(2) == 0 {
+		f = o.files[i]
+	} else {
+		r, err := o.c.Open(ctx, &fop.OpenReq{Req: req(), GFID: in.gfid})
+		if err != nil {
+			return what, excuse(in, since, err)
+		}
+		defer r.File.Close()
+		f = r.File
+		since = o.since(in.owner)
+	}
+	buf := make([]byte, 4096)
+	r, err := f.Readv(ctx, &fop.ReadvReq{Req: req(), Buf: buf})
+	if err != nil {
+		return what, excuse(in, since, err)
+	}
+	got := string(buf[:r.N])
+	may := in.data.since(since)
+	if !slices.Contains(may, got) {
+		return what, violation("read %q of %s, want one of %q", got, short(in.gfid), may)
+	}
+	return what + " = " + got, nil
+}
+
+func (o *owner) stat() (string, error) {
+	in := o.own()
+	if o.rng.IntN(2) == 0 {
+		in = o.anybodys()
+	}
+	if in == nil {
+		return "", nil
+	}
+	what, since := "stat "+short(in.gfid), o.since(in.owner)
+	r, err := o.c.Stat(ctx, &fop.StatReq{Req: req(), GFID: in.gfid})
+	if err != nil {
+		return what, excuse(in, since, err)
+	}
+	if in.typ == fop.TypeReg && !slices.ContainsFunc(in.data.since(since), func(d string) bool { return len(d) == int(r.Iatt.Size) }) {
+		return what, violation("size is %d, want that of one of %q", r.Iatt.Size, in.data.since(since))
+	}
+	if !slices.ContainsFunc(in.attrs.since(since), func(a attrs) bool { return a.mode == r.Iatt.Mode }) {
+		return what, violation("mode is %o, want one of %v", r.Iatt.Mode, in.attrs.since(since))
+	}
+	return what, nil
+}
+
+// lookup looks at a name of anybody's, which may or may not be there.
+func (o *owner) lookup() (string, error) {
+	x, _ := pick(o.rng, o.s.owners)
+	p := place{o.s.shared[o.rng.IntN(len(o.s.shared))], fmt.Sprintf("o%d.f%d", x.id, o.rng.IntN(3))}
+	if q, ok := pick(o.rng, x.mine(fop.TypeReg)); ok && o.rng.IntN(2) == 0 {
+		p = q
+	}
+	since := o.since(x)
+	r, err := o.c.Lookup(ctx, &fop.LookupReq{Req: req(), Parent: p.dir, Name: p.name})
+	what := fmt.Sprintf("lookup %v", p)
+	return what, x.seen(p, since, r, err, o.s)
+}
+
+// seen checks what a lookup of one of the owner's names said.
+func (o *owner) seen(p place, since time.Time, r *fop.LookupReply, err error, s *sim) error {
+	var may []string
+	may = nil
+	for _, n := range o.names.since(since) {
+		g, ok := n[p]
+		switch {
+		case ok:
+			may = append(may, short(g))
+		case n.parent(p, s.shared) != 0:
+			may = append(may, "-", "stale")
+		default:
+			may = append(may, "-")
+		}
+	}
+	got := "-"
+	switch e := fop.Errno(err); e {
+	case 0:
+		got = short(r.Iatt.GFID)
+	case syscall.ENOENT:
+	case syscall.ESTALE:
+		got = "stale"
+	case syscall.ENOTCONN, syscall.EIO:
+		return err
+	default:
+		return violation("%v", e)
+	}
+	if !slices.Contains(may, got) {
+		return violation("%v is %s, want one of %v", p, got, may)
+	}
+	return nil
+}
+
+// list lists a shared directory in small pieces and checks the owner's own names.
+func (o *owner) list() (string, error) {
+	d, _ := pick(o.rng, o.s.shared)
+	what := "list " + short(d)
+	got, err := listAll(o.c, d, func() { time.Sleep(time.Duration(o.rng.IntN(int(100 * time.Millisecond)))) })
+	if err != nil {
+		return what, err
+	}
+	return what, o.listed(d, got)
+}
+
+func listAll(x xlator.Xlator, d fop.GFID, between func()) (map[string]fop.GFID, error) {
+	r, err := x.Opendir(ctx, &fop.OpendirReq{Req: req(), GFID: d})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Dir.Close()
+	got := map[string]fop.GFID{}
+	for off := uint64(0); ; {
+		l, err := r.Dir.Readdirp(ctx, &fop.ReaddirpReq{Req: req(), Off: off, Size: 150})
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range l.Entries {
+			if _, twice := got[e.Name]; twice {
+				return nil, violation("%s is listed twice", e.Name)
+			}
+			got[e.Name], off = e.Iatt.GFID, e.Off
+		}
+		if l.EOF {
+			return got, nil
+		}
+		if len(l.Entries) == 0 {
+			return nil, violation("a listing goes on without entries")
+		}
+		between()
+	}
+}
+
+// listed checks the owner's names in a listing. Pieces may come from different bricks, so
+// that each name is judged alone.
+func (o *owner) listed(d fop.GFID, got map[string]fop.GFID) error {
+	all := o.names.now()
+	may := map[string]map[fop.GFID]bool{}
+	for _, n := range all {
+		for p, g := range n {
+			if p.dir == d {
+				if may[p.name] == nil {
+					may[p.name] = map[fop.GFID]bool{}
+				}
+				may[p.name][g] = true
+			}
+		}
+	}
+	for name, of := range may {
+		must := true
+		for _, n := range all {
+			_, ok := n[place{d, name}]
+			must = must && ok
+		}
+		if g, ok := got[name]; ok && !of[g] || !ok && must {
+			return violation("%s in %s is listed as %s (%v), want one of %v", name, short(d), short(g), ok, of)
+		}
+	}
+	for name := range got {
+		if strings.HasPrefix(name, fmt.Sprintf("o%d.", o.id)) && may[name] == nil {
+			return violation("%s in %s is listed, but is not there", name, short(d))
+		}
+	}
+	return nil
+}
