@@ -150,12 +150,10 @@ func (r *replicate) unlockNames(ctx context.Context, l *lease, i int, names []st
 // is held.
 func (r *replicate) admit(ctx context.Context, l *lease, replies lockReplies) error {
 	m := &changelog.Matrix{N: len(r.children)}
-	var errs []error
+	errs := make([]error, len(replies))
 	for i := range replies {
-		if l.locked.Has(i) {
+		if errs[i] = replies[i].Err; l.locked.Has(i) {
 			r.row(m, i, replies[i].Reply.Xattrs)
-		} else if replies[i].Err != nil {
-			errs = append(errs, replies[i].Err)
 		}
 	}
 	// The dirty counts include our own mark; the matrix only judges accusations.
@@ -166,21 +164,7 @@ func (r *replicate) admit(ctx context.Context, l *lease, replies lockReplies) er
 		return nil
 	}
 	r.releaseLeases([]*lease{l})
-	if e := worst(errs); e != nil && r.quorum.Met(refusals(replies)) {
-		return e // a quorum says so
-	}
-	return errDown
-}
-
-// refusals returns the children that answered with an error.
-func refusals[R any](rs []xlator.Result[R]) set {
-	var s set
-	for i := range rs {
-		if rs[i].Err != nil && !fop.IsDown(rs[i].Err) {
-			s |= changelog.Of(i)
-		}
-	}
-	return s
+	return r.verdict(r.all(), errs)
 }
 
 // row enters a child's marks into the matrix. Marks that cannot be read count as
@@ -208,6 +192,35 @@ func (r *replicate) indexes(s set) []int {
 		out = append(out, i)
 	}
 	return out
+}
+
+// verdict picks the error to report of those of the children in among (by child; nil:
+// it succeeded, or was not asked). A refusal counts if more than half say so, or all
+// who said anything: one copy may lack what the others have.
+func (r *replicate) verdict(among set, errs []error) error {
+	var refused, said set
+	var refusals, failures []error
+	for i, err := range errs {
+		switch {
+		case err == nil || !among.Has(i):
+			continue
+		case mayHaveChanged(err):
+			failures = append(failures, err)
+		default:
+			refused |= changelog.Of(i)
+			refusals = append(refusals, err)
+		}
+		if !fop.IsDown(err) {
+			said |= changelog.Of(i)
+		}
+	}
+	if 2*refused.Len() > len(r.children) || refused == said && r.quorum.Met(refused) {
+		return worst(refusals)
+	}
+	if e := worst(failures); e != nil {
+		return e
+	}
+	return errDown
 }
 
 // worst picks the error to report of several: what bricks said before what could not

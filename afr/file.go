@@ -53,15 +53,10 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 		return r.children[idx[k]].Open(ctx, &qq)
 	})
 	l := &looked{}
-	var errs []error
+	errs := make([]error, len(r.children))
 	f := &file{r: r, flags: q.Flags &^ syscall.O_TRUNC}
-	var refused set
 	for k, i := range idx {
-		errs = append(errs, got[k].Err)
-		if got[k].Err != nil && !fop.IsDown(got[k].Err) {
-			refused |= changelog.Of(i)
-		}
-		if got[k].Err == nil {
+		if errs[i] = got[k].Err; errs[i] == nil {
 			a := &got[k].Reply.OpenAnswer
 			f.files[i] = got[k].Reply.File
 			l.replies[i] = &fop.LookupReply{Iatt: a.Iatt, Xattrs: a.Xattrs}
@@ -73,10 +68,7 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 	l.matrix.N = len(r.children)
 	if !r.quorum.Met(l.present) {
 		f.closeAll()
-		if e := worst(errs); e != nil && r.quorum.Met(refused) {
-			return nil, e
-		}
-		return nil, errDown
+		return nil, r.verdict(r.all(), errs)
 	}
 	return r.opened(q, f, l, at, got, idx, first)
 }

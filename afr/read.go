@@ -56,28 +56,23 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 	})
 	l := &looked{}
 	var absent, answered set
-	var errs []error
+	errs := make([]error, len(r.children))
 	for k, i := range idx {
-		switch {
-		case got[k].Err == nil:
+		switch errs[i] = got[k].Err; {
+		case errs[i] == nil:
 			l.replies[i] = got[k].Reply
 			l.present |= changelog.Of(i)
-		case fop.IsGone(got[k].Err):
+		case fop.IsGone(errs[i]):
 			absent |= changelog.Of(i)
 		}
-		if !fop.IsDown(got[k].Err) {
+		if !mayHaveChanged(errs[i]) {
 			answered |= changelog.Of(i)
 		}
-		errs = append(errs, got[k].Err)
 	}
-	if !r.quorum.Met(answered) {
-		if e := worst(errs); fop.Errno(e) == syscall.EINTR {
-			return nil, e
-		}
-		return nil, errDown
-	}
-	if l.present == 0 {
-		return nil, worst(errs)
+	// Accusations are on a quorum, and so is whatever was acknowledged. For an inode that
+	// a quorum does not have, nobody can vouch.
+	if !r.quorum.Met(answered) || l.present == 0 || q.Name == "" && !r.quorum.Met(l.present) {
+		return nil, r.verdict(r.all(), errs)
 	}
 	if q.Name != "" && (absent != 0 || r.mixed(l)) {
 		again, err := r.agree(ctx, q, l, absent, leased)

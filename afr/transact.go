@@ -159,37 +159,28 @@ func (r *replicate) finish(ctx context.Context, c *change, o *outcome, good set,
 			best = max(best, c.weight(k))
 		}
 	}
-	var goodErrs []error
+	byChild := make([]error, len(r.children))
 	for k, i := range idx {
 		switch {
 		case errs[k] != nil:
-			if good.Has(i) {
-				goodErrs = append(goodErrs, errs[k])
-			}
+			byChild[i] = errs[k]
 		case c.weight == nil || c.weight(k) == best:
 			o.ok |= changelog.Of(i)
 		}
 	}
 	o.failed = o.targets &^ o.ok
-	if o.ok&good == 0 {
-		if o.ok != 0 || slices.ContainsFunc(errs, mayHaveChanged) {
-			c.spoil() // stale copies took it, or it happened where no answer, or EIO, came from
-		}
-		if e := worst(goodErrs); e != nil {
-			return e
-		}
-		return errDown
-	}
 	stand := o.ok
 	if c.dataOnly && r.arbiter >= 0 {
 		stand |= changelog.Of(r.arbiter) & good
 	}
-	if !r.quorum.Met(stand & good) {
-		c.spoil()
-		if e := worst(goodErrs); e != nil {
-			return e
+	if o.ok&good == 0 || !r.quorum.Met(stand&good) {
+		if o.ok != 0 || slices.ContainsFunc(errs, mayHaveChanged) {
+			c.spoil() // some did it, or it happened where no answer, or EIO, came from
 		}
-		return errDown
+		if c.dataOnly && r.arbiter >= 0 && !slices.ContainsFunc(errs, mayHaveChanged) {
+			byChild[r.arbiter] = worst(errs) // it has no opinion of its own
+		}
+		return r.verdict(good, byChild)
 	}
 	if o.failed != 0 {
 		if err := r.blameFailed(ctx, c, o, stand, good); err != nil {
