@@ -195,17 +195,21 @@ func (r *replicate) indexes(s set) []int {
 }
 
 // verdict picks the error to report of those of the children in among (by child; nil:
-// it succeeded, or was not asked). A refusal counts if more than half say so, or all
-// who said anything: one copy may lack what the others have.
+// it succeeded, or was not asked). A refusal counts if more than half refused, or all
+// who said anything did; that something is gone, if more than half, or all, say just
+// that: one copy may lack what the others have.
 func (r *replicate) verdict(among set, errs []error) error {
-	var refused, said set
-	var refusals, failures []error
+	var refused, gone, said set
+	var refusals, losses, failures []error
 	for i, err := range errs {
 		switch {
 		case err == nil || !among.Has(i):
 			continue
 		case mayHaveChanged(err):
 			failures = append(failures, err)
+		case fop.IsGone(err):
+			gone |= changelog.Of(i)
+			losses = append(losses, err)
 		default:
 			refused |= changelog.Of(i)
 			refusals = append(refusals, err)
@@ -214,11 +218,14 @@ func (r *replicate) verdict(among set, errs []error) error {
 			said |= changelog.Of(i)
 		}
 	}
-	if 2*refused.Len() > len(r.children) || refused == said && r.quorum.Met(refused) {
+	agreed := func(s set) bool { return 2*s.Len() > len(r.children) || s == said && r.quorum.Met(s) }
+	switch {
+	case agreed(gone):
+		return worst(losses)
+	case refused != 0 && agreed(refused|gone):
 		return worst(refusals)
-	}
-	if e := worst(failures); e != nil {
-		return e
+	case len(failures) > 0:
+		return worst(failures)
 	}
 	return errDown
 }

@@ -80,6 +80,7 @@ type replicate struct {
 	patience *time.Timer
 
 	inodes inodeTable
+	light  atomic.Int64  // how many files are light
 	owners atomic.Uint64 // last LkOwner given out
 	clean  cleanliness
 	keeper keeper

@@ -298,12 +298,42 @@ func (r *replicate) Rmdir(ctx context.Context, q *fop.RmdirReq) (*fop.RemoveRepl
 		return nil, err
 	}
 	defer r.leave(es)
+	if err := r.checkEmpty(ctx, &q.Req, es[1]); err != nil {
+		return nil, err
+	}
 	reply, _, err := transact(ctx, r, &q.Req, entryChange(es[0]), func(i int, req fop.Req) (*fop.RemoveReply, error) {
 		qq := *q
 		qq.Req, qq.GFID = req, victim
 		return r.children[i].Rmdir(ctx, &qq)
 	})
 	return reply, err
+}
+
+// checkEmpty looks into a directory that is about to go, if a copy of it is bad: that
+// one may be empty only because it missed what others have, and would let it go.
+func (r *replicate) checkEmpty(ctx context.Context, q *fop.Req, e entered) error {
+	good := e.lease.good[changelog.Entry] & e.lease.live(r.state.Load())
+	if good == r.all() {
+		return nil
+	}
+	err := error(errDown)
+	for i := range good.Each {
+		var d *xlator.OpendirReply
+		if d, err = r.children[i].Opendir(ctx, &fop.OpendirReq{Req: fop.Req{Caller: q.Caller}, GFID: e.dir}); err != nil {
+			continue
+		}
+		var l *fop.ReaddirpReply
+		l, err = d.Dir.Readdirp(ctx, &fop.ReaddirpReq{Req: fop.Req{Caller: q.Caller}, Size: 1})
+		d.Dir.Close()
+		switch {
+		case err != nil:
+			continue
+		case len(l.Entries) > 0:
+			return syscall.ENOTEMPTY
+		}
+		return nil
+	}
+	return err
 }
 
 // Rename holds both directories and, if a directory is replaced, all of its names.
@@ -318,30 +348,55 @@ func (r *replicate) Rename(ctx context.Context, q *fop.RenameReq) (*fop.RenameRe
 	}
 }
 
-// renameVictim returns the GFID of the directory that the rename would replace. The
-// caller holds the name's lease, so any good copy tells.
+// named returns what a name refers to, the zero GFID if it is not there. The caller
+// holds the name's lease, so any good copy tells.
+func (r *replicate) named(ctx context.Context, q *fop.Req, l *lease, parent fop.GFID, name string) (fop.Iatt, error) {
+	good := l.good[changelog.Entry] & l.live(r.state.Load())
+	err := error(errDown)
+	for good != 0 {
+		i := r.prefer(parent, good)
+		var found *fop.LookupReply
+		found, err = r.children[i].Lookup(ctx, &fop.LookupReq{Req: fop.Req{Caller: q.Caller}, Parent: parent, Name: name})
+		switch {
+		case err == nil:
+			return found.Iatt, nil
+		case fop.Errno(err) == syscall.ENOENT:
+			return fop.Iatt{}, nil
+		case !elsewhere(err):
+			return fop.Iatt{}, err
+		}
+		good &^= changelog.Of(i)
+	}
+	return fop.Iatt{}, err
+}
+
+// renameVictim returns the GFID of the directory that the rename would replace.
 func (r *replicate) renameVictim(ctx context.Context, q *fop.RenameReq, l *lease) (fop.GFID, error) {
 	if q.Flags != 0 {
 		return fop.GFID{}, nil // nothing is replaced
 	}
-	good := l.good[changelog.Entry] & l.live(r.state.Load())
-	for good != 0 {
-		i := r.prefer(q.NewParent, good)
-		found, err := r.children[i].Lookup(ctx, &fop.LookupReq{Req: fop.Req{Caller: q.Caller}, Parent: q.NewParent, Name: q.NewName})
-		switch {
-		case fop.IsDown(err):
-			good &^= changelog.Of(i)
-			continue
-		case fop.Errno(err) == syscall.ENOENT:
-			return fop.GFID{}, nil
-		case err != nil:
-			return fop.GFID{}, err
-		case found.Iatt.IsDir():
-			return found.Iatt.GFID, nil
-		}
-		return fop.GFID{}, nil
+	found, err := r.named(ctx, &q.Req, l, q.NewParent, q.NewName)
+	if err != nil || !found.IsDir() {
+		return fop.GFID{}, err
 	}
-	return fop.GFID{}, errDown
+	return found.GFID, nil
+}
+
+// checkVictim refuses, before any brick does it, that a directory takes the place of
+// another that is not empty.
+func (r *replicate) checkVictim(ctx context.Context, q *fop.RenameReq, from, victim entered) error {
+	err := r.checkEmpty(ctx, &q.Req, victim)
+	if fop.Errno(err) != syscall.ENOTEMPTY {
+		return err
+	}
+	source, e := r.named(ctx, &q.Req, from.lease, q.OldParent, q.OldName)
+	switch {
+	case e != nil:
+		return e
+	case source.IsDir() && source.GFID != victim.dir:
+		return err
+	}
+	return nil // every brick does the same, whatever it knows of the victim
 }
 
 // renameOver renames while holding victim's names. found is the directory that would
@@ -367,6 +422,11 @@ func (r *replicate) renameOver(ctx context.Context, q *fop.RenameReq, victim fop
 			found = victim
 		}
 		return nil, found, err
+	}
+	if len(es) > dirs {
+		if err := r.checkVictim(ctx, q, es[0], es[dirs]); err != nil {
+			return nil, found, err
+		}
 	}
 	reply, _, err = transact(ctx, r, &q.Req, entryChange(es[:dirs]...), func(i int, req fop.Req) (*fop.RenameReply, error) {
 		qq := *q

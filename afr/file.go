@@ -17,8 +17,9 @@ type file struct {
 	in    *inode // with a reference
 	flags uint32
 
-	mu    sync.Mutex
-	files [changelog.MaxReplicas]xlator.File // guarded by mu once the file is handed out
+	mu     sync.Mutex
+	files  [changelog.MaxReplicas]xlator.File // guarded by mu once the file is handed out
+	closed bool                               // guarded by mu
 }
 
 // Open opens on all live bricks, so that each keeps the data while a program has it
@@ -37,9 +38,10 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 	idx := r.indexes(st.up)
 	at := r.glance(st)
 	if q.Flags&syscall.O_ACCMODE == syscall.O_RDONLY && r.clean.now() {
-		// One copy is as good as all. The others are opened if this one is lost. (If the
-		// file loses its last name meanwhile, only this copy keeps its data.)
-		if reply, err := r.openOne(ctx, q, first); !fop.IsDown(err) {
+		// One copy is as good as all. The others are opened if this one is lost.
+		qq := *q
+		qq.Flags &^= syscall.O_TRUNC
+		if reply, err := r.openLight(ctx, &qq, first); !fop.IsDown(err) {
 			return reply, err
 		}
 	}
@@ -71,20 +73,6 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 		return nil, r.verdict(r.all(), errs)
 	}
 	return r.opened(q, f, l, at, got, idx, first)
-}
-
-// openOne opens on one child of a clean set.
-func (r *replicate) openOne(ctx context.Context, q *fop.OpenReq, i int) (*xlator.OpenReply, error) {
-	qq := *q
-	qq.Flags &^= syscall.O_TRUNC
-	reply, err := r.children[i].Open(ctx, &qq)
-	if err != nil {
-		return nil, err
-	}
-	f := &file{r: r, in: r.inodes.get(q.GFID), flags: qq.Flags}
-	f.files[i] = reply.File
-	reply.File = f
-	return reply, nil
 }
 
 // opened finishes an Open whose quorum is met.
@@ -136,6 +124,10 @@ func (f *file) on(ctx context.Context, i int) (xlator.File, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.closed { // a removal wanted to keep it (keepOpen)
+		rep.File.Close()
+		return nil, syscall.EBADF
+	}
 	if f.files[i] != nil {
 		rep.File.Close()
 	} else {
@@ -280,7 +272,9 @@ func copyAll(ctx context.Context, src xlator.File, q *fop.CopyRangeReq, dst xlat
 
 // Close closes on all bricks.
 func (f *file) Close() error {
+	f.forgetLight()
 	f.mu.Lock()
+	f.closed = true
 	f.closeAll()
 	f.mu.Unlock()
 	f.r.inodes.put(f.in)

@@ -29,6 +29,7 @@ type inode struct {
 	// contendedUntil: other clients work in this directory; names are locked one by one
 	// until then. Guarded by mu.
 	contendedUntil time.Time
+	light          map[*file]struct{} // guarded by mu; open for reading on one copy only
 
 	data  slot // the inodelk lease: data and metadata
 	names slot // the entrylk lease of a directory

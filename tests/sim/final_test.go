@@ -91,7 +91,7 @@ func (s *sim) copyOf(i int, g fop.GFID) *copied {
 	}
 	switch l.Iatt.Type {
 	case fop.TypeDir:
-		if c.names, err = listAll(b, g, func() {}); err != nil {
+		if c.names, err = listAll(b, g, "", func() {}); err != nil {
 			s.t.Fatal(err)
 		}
 	case fop.TypeReg:
@@ -288,7 +288,7 @@ func (s *sim) checkView(c *client) {
 		}
 	}
 	for _, d := range s.shared {
-		got, err := listAll(c, d, func() {})
+		got, err := listAll(c, d, "", func() {})
 		if err != nil {
 			s.fail("at the end, listing %s: %v", short(d), err)
 			continue
