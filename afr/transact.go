@@ -69,15 +69,20 @@ func transact[R any](ctx context.Context, r *replicate, q *fop.Req, c *change, d
 func (r *replicate) prepare(ctx context.Context, c *change) (outcome, set, error) {
 	st := r.state.Load()
 	part, good := r.all(), r.all()
+	var fine set // good for some lease
 	for _, l := range c.leases {
 		part &= l.live(st)
 		good &= l.good[c.class]
+		fine |= l.good[c.class]
 		for i := range part.Each { // one message goes over one connection
 			if l.session[i] != c.leases[0].session[i] {
 				part &^= changelog.Of(i)
 			}
 		}
 	}
+	// A copy that is bad in one directory and good in the other may have another inode under
+	// the name; a rename would carry it over.
+	part &^= fine &^ good
 	good &= part
 	if err := r.enough(good, part); err != nil {
 		return outcome{}, 0, err
