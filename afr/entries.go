@@ -271,6 +271,7 @@ func (r *replicate) Unlink(ctx context.Context, q *fop.UnlinkReq) (*fop.RemoveRe
 		return nil, err
 	}
 	defer r.leave(es)
+	r.keepName(ctx, &q.Req, q.Parent, q.Name, es[0].lease)
 	reply, _, err := transact(ctx, r, &q.Req, entryChange(es[0]), func(i int, req fop.Req) (*fop.RemoveReply, error) {
 		qq := *q
 		qq.Req = req
@@ -376,8 +377,12 @@ func (r *replicate) renameVictim(ctx context.Context, q *fop.RenameReq, l *lease
 		return fop.GFID{}, nil // nothing is replaced
 	}
 	found, err := r.named(ctx, &q.Req, l, q.NewParent, q.NewName)
-	if err != nil || !found.IsDir() {
+	if err != nil {
 		return fop.GFID{}, err
+	}
+	if !found.IsDir() {
+		r.keepOpen(ctx, found.GFID)
+		return fop.GFID{}, nil
 	}
 	return found.GFID, nil
 }

@@ -3,7 +3,6 @@ package afr
 import (
 	"context"
 
-	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
 )
@@ -51,22 +50,13 @@ func (f *file) forgetLight() {
 }
 
 // keepName opens everywhere what is light and has this name, which is about to go. The
-// caller holds the name's lease l, so any good copy tells what it is.
+// caller holds the name's lease l.
 func (r *replicate) keepName(ctx context.Context, q *fop.Req, parent fop.GFID, name string, l *lease) {
 	if r.light.Load() == 0 {
 		return
 	}
-	good := l.good[changelog.Entry] & l.live(r.state.Load())
-	for good != 0 {
-		i := r.prefer(parent, good)
-		found, err := r.children[i].Lookup(ctx, &fop.LookupReq{Req: fop.Req{Caller: q.Caller}, Parent: parent, Name: name})
-		if err == nil {
-			r.keepOpen(ctx, found.Iatt.GFID)
-		}
-		if !fop.IsDown(err) {
-			return
-		}
-		good &^= changelog.Of(i)
+	if found, err := r.named(ctx, q, l, parent, name); err == nil {
+		r.keepOpen(ctx, found.GFID)
 	}
 }
 
