@@ -87,6 +87,7 @@ func (r *replicate) prepare(ctx context.Context, c *change) (outcome, set, error
 	if err := r.enough(good, part); err != nil {
 		return outcome{}, 0, err
 	}
+	c.lose(r.all() &^ part)
 	// Who cannot store a mark does not take part, and is blamed in turn.
 	for victims := r.all() &^ part; ; {
 		stored, err := r.markAndBlame(ctx, c, part, victims)
