@@ -110,6 +110,13 @@ func (s *sim) copyOf(i int, g fop.GFID) *copied {
 	return c
 }
 
+// show logs what the bricks have of an inode.
+func (s *sim) show(g fop.GFID) {
+	for i := range s.bricks {
+		s.logf("brick %d: %s = %v", i, short(g), s.copyOf(i, g))
+	}
+}
+
 func (c *copied) String() string {
 	if c == nil {
 		return "none"
@@ -170,9 +177,7 @@ func (s *sim) checkInode(g fop.GFID, anywhere map[fop.GFID]bool) []fop.GFID {
 	}
 	in := s.inode(g)
 	report := func(format string, args ...any) {
-		for i, c := range copies {
-			s.logf("brick %d: %s = %v", i, short(g), c)
-		}
+		s.show(g)
 		s.fail(short(g)+": "+format, args...)
 	}
 	stores := m.Replied
@@ -279,6 +284,12 @@ func (s *sim) checkView(c *client) {
 				seen[p] = true
 				r, err := c.Lookup(ctx, &fop.LookupReq{Req: req(), Parent: p.dir, Name: p.name})
 				if err := o.seen(p, time.Now(), r, err, s); err != nil && (fop.Errno(err) != syscall.EIO || len(o.names.now()) == 1) {
+					s.show(p.dir)
+					for _, n := range o.names.now() {
+						if g, ok := n[p]; ok {
+							s.show(g)
+						}
+					}
 					s.fail("at the end, lookup of %v: %v", p, err)
 				}
 				if err == nil {
