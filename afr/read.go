@@ -83,6 +83,9 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 			return r.lookupLeased(ctx, q)
 		}
 	}
+	if q.Name != "" && l.present != st.up {
+		return r.lookupRest(ctx, q, l, st)
+	}
 	l.matrix.N = len(r.children)
 	for i := range l.present.Each {
 		r.row(&l.matrix, i, l.replies[i].Xattrs)
@@ -91,6 +94,26 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 	in := r.inodes.get(l.iatt.GFID)
 	r.remember(in, &l.matrix, at)
 	r.rememberIdle(in)
+	return l, nil
+}
+
+// lookupRest asks all bricks about the inode that a name was found to refer to: those
+// that miss the name may have the inode all the same, and know who is bad.
+func (r *replicate) lookupRest(ctx context.Context, q *fop.LookupReq, named *looked, st *state) (*looked, error) {
+	var first *fop.LookupReply
+	for i := range named.present.Each {
+		first = named.replies[i]
+	}
+	l, err := r.lookupAll(ctx, &fop.LookupReq{Req: q.Req, GFID: first.Iatt.GFID, Want: q.Want}, st, false)
+	if fop.Errno(err) == syscall.ESTALE {
+		return nil, syscall.ENOENT
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range l.present.Each {
+		l.replies[i].Parent = first.Parent
+	}
 	return l, nil
 }
 
