@@ -2,6 +2,7 @@ package dht
 
 import (
 	"context"
+	"sync"
 	"syscall"
 
 	"github.com/gofs/gofs/dht/layout"
@@ -125,9 +126,22 @@ func (d *distribute) Stat(ctx context.Context, q *fop.StatReq) (*fop.StatReply, 
 	return onFile(ctx, d, &q.Req, q.GFID, func(i int) (*fop.StatReply, error) { return d.subs[i].Stat(ctx, q) })
 }
 
+// Setattr answers for a directory with the latest times of its copies, as lookup does:
+// names are made on one copy, whose times then are later than those of the others.
 func (d *distribute) Setattr(ctx context.Context, q *fop.SetattrReq) (*fop.InodeReply, error) {
-	r, err := change(ctx, d, &q.Req, q.GFID, func(i int) (*fop.InodeReply, error) { return d.subs[i].Setattr(ctx, q) })
+	var mu sync.Mutex
+	var latest fop.Iatt // guarded by mu
+	r, err := change(ctx, d, &q.Req, q.GFID, func(i int) (*fop.InodeReply, error) {
+		r, err := d.subs[i].Setattr(ctx, q)
+		if err == nil && r.Post.IsDir() {
+			mu.Lock()
+			defer mu.Unlock()
+			latest.Atime, latest.Mtime, latest.Ctime = latest.Atime.Later(r.Post.Atime), latest.Mtime.Later(r.Post.Mtime), latest.Ctime.Later(r.Post.Ctime)
+		}
+		return r, err
+	})
 	if err == nil && r.Post.IsDir() {
+		r.Post.Atime, r.Post.Mtime, r.Post.Ctime = latest.Atime, latest.Mtime, latest.Ctime
 		showDir(&r.Pre)
 		showDir(&r.Post)
 	}
