@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gofs/gofs/afr/changelog"
@@ -283,7 +282,7 @@ func (s *sim) checkView(c *client) {
 				}
 				seen[p] = true
 				r, err := c.Lookup(ctx, &fop.LookupReq{Req: req(), Parent: p.dir, Name: p.name})
-				if err := o.seen(p, time.Now(), r, err, s); err != nil && (fop.Errno(err) != syscall.EIO || len(o.names.now()) == 1) {
+				if err := o.seen(p, time.Now(), r, err, s); err != nil && (isViolation(err) || o.certainOf(p)) {
 					s.show(p.dir)
 					for _, n := range o.names.now() {
 						if g, ok := n[p]; ok {
@@ -310,6 +309,14 @@ func (s *sim) checkView(c *client) {
 			}
 		}
 	}
+}
+
+// certainOf reports whether all possibilities agree about a place. If not, an unlink that
+// was not acknowledged may have removed the only good copy, or two creations that were
+// not may have left two files: then an error is the right answer.
+func (o *owner) certainOf(p place) bool {
+	all := o.names.now()
+	return !slices.ContainsFunc(all, func(n names) bool { return n[p] != all[0][p] })
 }
 
 func (s *sim) checkFile(c *client, in *inode) {

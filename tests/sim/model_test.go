@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -133,6 +134,11 @@ func (h *history[S]) since(t time.Time) []S {
 type violated struct{ what string }
 
 func (v *violated) Error() string { return v.what }
+
+func isViolation(err error) bool {
+	var v *violated
+	return errors.As(err, &v)
+}
 
 func violation(format string, args ...any) error { return &violated{fmt.Sprintf(format, args...)} }
 
