@@ -188,7 +188,7 @@ func (s *sim) checkInode(g fop.GFID, anywhere map[fop.GFID]bool) []fop.GFID {
 			report("split-brain of %v", k)
 		}
 	}
-	if in != nil && in.typ == fop.TypeReg && certain(in, time.Now()) && s.quorum() && m.Readable(changelog.Data)&stores == 0 {
+	if in != nil && in.typ == fop.TypeReg && certain(in, now()) && s.quorum() && m.Readable(changelog.Data)&stores == 0 {
 		report("no brick that stores data is good")
 	}
 	var next []fop.GFID
@@ -282,7 +282,7 @@ func (s *sim) checkView(c *client) {
 				}
 				seen[p] = true
 				r, err := c.Lookup(ctx, &fop.LookupReq{Req: req(), Parent: p.dir, Name: p.name})
-				if err := o.seen(p, time.Now(), r, err, s); err != nil && (isViolation(err) || o.certainOf(p)) {
+				if err := o.seen(p, now(), r, err, s); err != nil && (isViolation(err) || o.certainOf(p)) {
 					s.show(p.dir)
 					for _, n := range o.names.now() {
 						if g, ok := n[p]; ok {
@@ -325,7 +325,7 @@ func (s *sim) checkFile(c *client, in *inode) {
 	}
 	r, err := c.Open(ctx, &fop.OpenReq{Req: req(), GFID: in.gfid})
 	if err != nil {
-		if certain(in, time.Now()) {
+		if certain(in, now()) {
 			s.fail("at the end, open of %s: %v", short(in.gfid), err)
 		}
 		return
@@ -334,7 +334,7 @@ func (s *sim) checkFile(c *client, in *inode) {
 	buf := make([]byte, 4096)
 	a, err := r.File.Readv(ctx, &fop.ReadvReq{Req: req(), Buf: buf})
 	switch {
-	case err != nil && certain(in, time.Now()):
+	case err != nil && certain(in, now()):
 		s.fail("at the end, read of %s: %v", short(in.gfid), err)
 	case err == nil && !slices.Contains(in.data.now(), string(buf[:a.N])):
 		s.fail("at the end, %s reads %q, want one of %q", short(in.gfid), buf[:a.N], in.data.now())

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,8 +29,27 @@ type history[S any] struct {
 
 // A moment is from when on which possibilities are.
 type moment[S any] struct {
-	at  time.Time
+	point
 	all []S
+}
+
+// A point is a point in time: by the clock, and by order, since much happens at once.
+type point struct {
+	at    time.Time
+	order uint64 // 0: only the clock counts
+}
+
+// order counts what happened.
+var order atomic.Uint64
+
+func now() point { return point{time.Now(), order.Add(1)} }
+
+// before reports whether p was before q, for sure.
+func (p point) before(q point) bool {
+	if q.order == 0 {
+		return p.at.Before(q.at)
+	}
+	return p.order < q.order
 }
 
 // tooMany possibilities are not followed further: whoever changes the thing stops.
@@ -41,7 +61,7 @@ func newHistory[S any](key func(S) string, first ...S) *history[S] {
 	return h
 }
 
-func (h *history[S]) note(all []S) { h.log = append(h.log, moment[S]{time.Now(), all}) }
+func (h *history[S]) note(all []S) { h.log = append(h.log, moment[S]{now(), all}) }
 
 func (h *history[S]) distinct(ss []S) []S {
 	seen := map[string]bool{}
@@ -116,14 +136,14 @@ func (h *history[S]) now() []S {
 	return h.cur
 }
 
-// since returns what may have been at some time from t until now.
-func (h *history[S]) since(t time.Time) []S {
+// since returns what may have been at some time from p until now.
+func (h *history[S]) since(p point) []S {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []S
 	for i := len(h.log) - 1; i >= 0; i-- {
 		out = append(out, h.log[i].all...)
-		if !h.log[i].at.After(t) {
+		if h.log[i].before(p) {
 			break
 		}
 	}

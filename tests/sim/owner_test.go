@@ -316,7 +316,7 @@ func (o *owner) link() (string, error) {
 		return "", nil
 	}
 	in, to := o.at(from), o.somewhere(false)
-	if !certain(in, time.Now()) {
+	if !certain(in, now()) {
 		return "", nil // a file that is open may be linked though it has lost its last name
 	}
 	linked := func(n names) (names, syscall.Errno) {
@@ -331,9 +331,9 @@ func (o *owner) link() (string, error) {
 	})
 }
 
-// certain reports whether the inode has a name in every possibility since t.
-func certain(in *inode, t time.Time) bool {
-	for _, n := range in.owner.names.since(t) {
+// certain reports whether the inode has a name in every possibility since p.
+func certain(in *inode, p point) bool {
+	for _, n := range in.owner.names.since(p) {
 		if !n.has(in.gfid) {
 			return false
 		}
@@ -342,7 +342,7 @@ func certain(in *inode, t time.Time) bool {
 }
 
 // excuse lets the errors pass that come of the inode's being gone, or perhaps not made.
-func excuse(in *inode, since time.Time, err error) error {
+func excuse(in *inode, since point, err error) error {
 	switch e := fop.Errno(err); e {
 	case 0, syscall.ENOTCONN, syscall.EIO, syscall.ENOSPC:
 	case syscall.ENOENT, syscall.ESTALE, syscall.EBADFD:
@@ -371,7 +371,7 @@ func (o *owner) open() (string, error) {
 		f.File = r.File
 		o.files = append(o.files, f)
 	}
-	return "open " + short(f.in.gfid), excuse(f.in, time.Now(), err)
+	return "open " + short(f.in.gfid), excuse(f.in, now(), err)
 }
 
 func (o *owner) closeOne() (string, error) {
@@ -416,7 +416,7 @@ func (o *owner) changed(in *inode, c change[string], op func() error) error {
 	var gone error
 	err := in.data.do(c, func() error {
 		err := op()
-		switch excused := excuse(in, time.Now(), err); {
+		switch excused := excuse(in, now(), err); {
 		case excused == nil && err != nil:
 			gone = err
 			return syscall.ENOTCONN
@@ -448,9 +448,9 @@ func (o *owner) truncate() (string, error) {
 }
 
 func (o *owner) changedAttrs(in *inode, c change[attrs], op func() error) error {
-	return excuse(in, time.Now(), in.attrs.do(c, func() error {
+	return excuse(in, now(), in.attrs.do(c, func() error {
 		err := op()
-		if excuse(in, time.Now(), err) == nil && err != nil {
+		if excuse(in, now(), err) == nil && err != nil {
 			return syscall.ENOTCONN
 		}
 		return err
@@ -514,11 +514,11 @@ func (o *owner) anybodys() *inode {
 }
 
 // since is from when on a state of another owner's things may be seen.
-func (o *owner) since(x *owner) time.Time {
+func (o *owner) since(x *owner) point {
 	if x.c == o.c {
-		return time.Now()
+		return now()
 	}
-	return time.Now().Add(-freshFor)
+	return point{at: time.Now().Add(-freshFor)}
 }
 
 // read reads a whole file, through a file that is open or one opened for it.
@@ -590,7 +590,7 @@ func (o *owner) lookup() (string, error) {
 }
 
 // seen checks what a lookup of one of the owner's names said.
-func (o *owner) seen(p place, since time.Time, r *fop.LookupReply, err error, s *sim) error {
+func (o *owner) seen(p place, since point, r *fop.LookupReply, err error, s *sim) error {
 	var may []string
 	may = nil
 	for _, n := range o.names.since(since) {
