@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // A Spec describes a brick that should run.
@@ -49,6 +50,9 @@ func lastWords(runDir string, s *Spec) string {
 	return strings.TrimSuffix(PidFile(runDir, s), ".pid") + ".err"
 }
 
+// locking is how long Lock tries: longer than anybody only looks.
+const locking = 500 * time.Millisecond
+
 // Lock opens and locks a brick's pid file and writes this process's number into it.
 // The file must stay open for as long as the process serves. syscall.EWOULDBLOCK: another
 // process serves the brick.
@@ -57,7 +61,12 @@ func Lock(pidFile string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for end := time.Now().Add(locking); errors.Is(err, syscall.EWOULDBLOCK) && time.Now().Before(end); {
+		time.Sleep(locking / 50) // the daemon may be looking who has it
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("locking %s: %w", pidFile, err)
 	}
@@ -84,7 +93,9 @@ func holder(pidFile string) (int, error) {
 	defer f.Close()
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
 	if err == nil {
-		return 0, nil // closing unlocks it
+		// Not left to the closing: a child that is being forked just now has a copy of f until
+		// its exec, and would keep the lock from the brick that is started next.
+		return 0, syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
 	}
 	if !errors.Is(err, syscall.EWOULDBLOCK) {
 		return 0, fmt.Errorf("locking %s: %w", pidFile, err)
