@@ -122,11 +122,13 @@ func (s *Supervisor) keeper(path string) *keeper {
 // Started waits until the brick serves, and returns why it does not if its process
 // ended, or ctx's error.
 func (s *Supervisor) Started(ctx context.Context, path string) error {
-	k := s.keeper(path)
-	if k == nil {
-		return fmt.Errorf("brick %s is not wanted", path)
-	}
 	for {
+		// Anew each time: a keeper that was ending when the brick was wanted again has left
+		// it to another one.
+		k := s.keeper(path)
+		if k == nil {
+			return fmt.Errorf("brick %s is not wanted", path)
+		}
 		now, changed := k.now()
 		if now.Online {
 			return nil
@@ -136,6 +138,7 @@ func (s *Supervisor) Started(ctx context.Context, path string) error {
 		}
 		select {
 		case <-changed:
+		case <-k.gone:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
