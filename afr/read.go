@@ -24,7 +24,7 @@ func (r *replicate) Lookup(ctx context.Context, q *fop.LookupReq) (*fop.LookupRe
 			where = q.Parent
 		}
 		reply, err := r.children[r.prefer(where, st.up)].Lookup(ctx, q)
-		if !fop.IsDown(err) && fop.Errno(err) != syscall.ESTALE {
+		if !fop.IsDown(err) && fop.Errno(err) != syscall.ESTALE && fop.Errno(err) != syscall.EIO {
 			return reply, err
 		}
 	}
@@ -158,7 +158,10 @@ func (r *replicate) agree(ctx context.Context, q *fop.LookupReq, l *looked, abse
 	}
 	l.present &= good
 	absent &= good
-	if l.present == 0 {
+	switch {
+	case l.present == 0 && absent == 0:
+		return false, errDown // those who would know did not say
+	case l.present == 0:
 		return false, syscall.ENOENT
 	}
 	groups := map[fop.GFID]set{}
@@ -299,7 +302,7 @@ func elsewhere(err error) bool {
 func (r *replicate) Stat(ctx context.Context, q *fop.StatReq) (*fop.StatReply, error) {
 	if i := r.trusted(q.GFID); i >= 0 {
 		reply, err := r.children[i].Stat(ctx, q)
-		if !fop.IsDown(err) {
+		if !fop.IsDown(err) && fop.Errno(err) != syscall.EIO {
 			return reply, err
 		}
 	}
