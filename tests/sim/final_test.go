@@ -200,10 +200,11 @@ func (s *sim) checkInode(g fop.GFID, anywhere map[fop.GFID]bool) []fop.GFID {
 		for j := range m.Replied.Each {
 			s.checkPair(copies, i, j, &m, stores, report)
 		}
-		if in != nil && m.Readable(changelog.Data)&stores&changelog.Of(i) != 0 && in.typ == fop.TypeReg && !slices.Contains(in.data.now(), c.data) {
+		sure := in != nil && certain(in, now()) // else the copies that knew who is bad may be gone
+		if sure && m.Readable(changelog.Data)&stores&changelog.Of(i) != 0 && in.typ == fop.TypeReg && !slices.Contains(in.data.now(), c.data) {
 			report("brick %d is not accused and holds %q, want one of %q", i, c.data, in.data.now())
 		}
-		if in != nil && m.Readable(changelog.Metadata).Has(i) && !slices.Contains(in.attrs.now(), attrs{c.iatt.Mode, c.xattr}) {
+		if sure && m.Readable(changelog.Metadata).Has(i) && !slices.Contains(in.attrs.now(), attrs{c.iatt.Mode, c.xattr}) {
 			report("brick %d is not accused and holds attributes %o %q, want one of %v", i, c.iatt.Mode, c.xattr, in.attrs.now())
 		}
 		if c.names == nil || !m.Readable(changelog.Entry).Has(i) {
@@ -212,8 +213,13 @@ func (s *sim) checkInode(g fop.GFID, anywhere map[fop.GFID]bool) []fop.GFID {
 		for _, h := range c.names {
 			next = append(next, h)
 		}
+		if !s.hasDir(g, now()) {
+			continue // the copies that knew who is bad may be gone
+		}
 		for _, o := range s.owners {
-			o.checkNames(g, i, c, report)
+			if err := o.listed(g, c.names); err != nil {
+				report("brick %d is not accused: %v", i, err)
+			}
 		}
 	}
 	return next
@@ -254,46 +260,20 @@ func (s *sim) checkPair(copies []*copied, i, j int, m *changelog.Matrix, stores 
 	}
 }
 
-// checkNames checks the owner's names in a directory on a brick that is not accused.
-func (o *owner) checkNames(dir fop.GFID, i int, c *copied, report func(string, ...any)) {
-	got := names{}
-	for name, g := range c.names {
-		if strings.HasPrefix(name, fmt.Sprintf("o%d.", o.id)) {
-			got[place{dir, name}] = g
-		}
-	}
-	var may []string
-	for _, n := range o.names.now() {
-		may = append(may, namesKey(n.in(dir)))
-	}
-	if !slices.Contains(may, namesKey(got)) {
-		report("brick %d is not accused and has the names %q, want one of %q", i, namesKey(got), may)
-	}
-}
-
 // checkView looks at everything through a fresh client.
 func (s *sim) checkView(c *client) {
 	for _, o := range s.owners {
-		seen := map[place]bool{}
-		for _, n := range o.names.now() {
-			for p := range n {
-				if seen[p] {
-					continue
+		for _, p := range o.names.places() {
+			r, err := c.Lookup(ctx, &fop.LookupReq{Req: req(), Parent: p.dir, Name: p.name})
+			if err := o.seen(p, now(), r, err, s); err != nil && (isViolation(err) || o.certainOf(p)) {
+				s.show(p.dir)
+				for _, g := range o.names.at(p).now() {
+					s.show(g)
 				}
-				seen[p] = true
-				r, err := c.Lookup(ctx, &fop.LookupReq{Req: req(), Parent: p.dir, Name: p.name})
-				if err := o.seen(p, now(), r, err, s); err != nil && (isViolation(err) || o.certainOf(p)) {
-					s.show(p.dir)
-					for _, n := range o.names.now() {
-						if g, ok := n[p]; ok {
-							s.show(g)
-						}
-					}
-					s.fail("at the end, lookup of %v: %v", p, err)
-				}
-				if err == nil {
-					s.checkFile(c, s.inode(r.Iatt.GFID))
-				}
+				s.fail("at the end, lookup of %v: %v", p, err)
+			}
+			if err == nil {
+				s.checkFile(c, s.inode(r.Iatt.GFID))
 			}
 		}
 	}
@@ -311,12 +291,11 @@ func (s *sim) checkView(c *client) {
 	}
 }
 
-// certainOf reports whether all possibilities agree about a place. If not, an unlink that
+// certainOf reports whether there is one possibility for a place. If not, an unlink that
 // was not acknowledged may have removed the only good copy, or two creations that were
 // not may have left two files: then an error is the right answer.
 func (o *owner) certainOf(p place) bool {
-	all := o.names.now()
-	return !slices.ContainsFunc(all, func(n names) bool { return n[p] != all[0][p] })
+	return len(o.names.at(p).now()) == 1 && o.s.hasDir(p.dir, now())
 }
 
 func (s *sim) checkFile(c *client, in *inode) {

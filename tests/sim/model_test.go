@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -89,38 +88,53 @@ func (h *history[S]) apply(c change[S]) []S {
 	return h.distinct(out)
 }
 
-// do runs an operation that makes the change, and judges its answer.
-func (h *history[S]) do(c change[S], op func() error) error {
-	h.mu.Lock()
-	after := h.apply(c)
-	refusable := map[syscall.Errno]bool{}
-	for _, s := range h.cur {
-		_, e := c(s)
-		refusable[e] = true
-	}
-	either := h.distinct(slices.Concat(h.cur, after))
-	h.note(either)
-	h.mu.Unlock()
-	err := op()
+// begin notes that an operation runs which may lead to after.
+func (h *history[S]) begin(after []S) (either []S) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err != nil {
-		h.cur = either
-		switch e := fop.Errno(err); e {
-		case syscall.ENOTCONN, syscall.EIO, syscall.ENOSPC:
-		default:
-			if !refusable[e] {
-				return violation("answer %q fits none of the %d possibilities, of which the first is %q", e, len(either), h.key(either[0]))
-			}
+	either = h.distinct(slices.Concat(h.cur, after))
+	h.note(either)
+	return either
+}
+
+// end notes what may be when it has returned.
+func (h *history[S]) end(all []S) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.cur = h.distinct(all)
+	h.note(h.cur)
+}
+
+// do runs an operation that makes the change, and judges its answer. Errors in also are
+// right as well as those of c.
+func (h *history[S]) do(c change[S], op func() error, also ...syscall.Errno) error {
+	cur := h.now()
+	after := h.apply(c)
+	either := h.begin(after)
+	for _, s := range cur {
+		if _, e := c(s); e != 0 {
+			also = append(also, e)
 		}
-		return err
+	}
+	err := op()
+	if err != nil {
+		h.end(either)
+		return refusal(err, also)
 	}
 	if len(after) == 0 {
-		return violation("it was acknowledged, but could happen in none of %d possibilities, of which the first is %q", len(h.cur), h.key(h.cur[0]))
+		return violation("it was acknowledged, but could not happen in any of %d possibilities, of which the first is %q", len(cur), h.key(cur[0]))
 	}
-	h.cur = after
-	h.note(after)
+	h.end(after)
 	return nil
+}
+
+// refusal checks an error against those that the model expects.
+func refusal(err error, right []syscall.Errno) error {
+	e := fop.Errno(err)
+	if e == syscall.ENOTCONN || e == syscall.EIO || e == syscall.ENOSPC || slices.Contains(right, e) || isViolation(err) {
+		return err
+	}
+	return violation("the answer %q is none of %v", e, right)
 }
 
 func (h *history[S]) frozen() bool {
@@ -172,56 +186,43 @@ func (p place) String() string { return fmt.Sprintf("%s/%s", short(p.dir), p.nam
 
 func short(g fop.GFID) string { return g.String()[24:] }
 
-// names are the names of one owner; never changed once made.
-type names map[place]fop.GFID
+// none is what a name refers to that is not there.
+var none fop.GFID
 
-func namesKey(n names) string {
-	var out []string
-	for p, g := range n {
-		out = append(out, p.String()+"="+short(g))
-	}
-	sort.Strings(out)
-	return strings.Join(out, " ")
+// names are the names of one owner: each is followed alone.
+type names struct {
+	mu sync.Mutex
+	m  map[place]*history[fop.GFID] // guarded by mu
 }
 
-// in keeps the names that are in one directory.
-func (n names) in(dir fop.GFID) names {
-	out := names{}
-	for p, g := range n {
-		if p.dir == dir {
-			out[p] = g
+func (n *names) at(p place) *history[fop.GFID] {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.m[p] == nil {
+		n.m[p] = newHistory(short, none)
+	}
+	return n.m[p]
+}
+
+// places lists all places that were ever used, in order.
+func (n *names) places() []place {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(n.m), func(a, b place) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// emptiness says what may be in a directory: something for sure, or perhaps.
+func (n *names) emptiness(dir fop.GFID) (full, perhaps bool) {
+	for _, p := range n.places() {
+		if p.dir != dir {
+			continue
 		}
+		now := n.at(p).now()
+		some := slices.ContainsFunc(now, func(g fop.GFID) bool { return g != none })
+		full = full || some && !slices.Contains(now, none)
+		perhaps = perhaps || some
 	}
-	return out
-}
-
-func (n names) has(g fop.GFID) bool {
-	for _, h := range n {
-		if h == g {
-			return true
-		}
-	}
-	return false
-}
-
-// parent reports ESTALE if the directory of p does not exist.
-func (n names) parent(p place, shared []fop.GFID) syscall.Errno {
-	if slices.Contains(shared, p.dir) || n.has(p.dir) {
-		return 0
-	}
-	return syscall.ESTALE
-}
-
-func (n names) with(p place, g fop.GFID) names {
-	out := maps.Clone(n)
-	out[p] = g
-	return out
-}
-
-func (n names) without(p place) names {
-	out := maps.Clone(n)
-	delete(out, p)
-	return out
+	return full, perhaps
 }
 
 // attrs is what of a file's attributes the model follows.

@@ -23,7 +23,7 @@ type owner struct {
 	c     *client
 	id    int
 	rng   *rand.Rand
-	names *history[names]
+	names names
 	files []*openFile
 	n     int // operations so far
 }
@@ -71,17 +71,19 @@ func (o *owner) judge(what string, err error) {
 	switch e := fop.Errno(err); {
 	case o.s.calm && (e == syscall.ENOTCONN || e == syscall.EIO || e == syscall.ENOSPC):
 		o.s.fail("o%d %s: %v, but nothing went wrong", o.id, what, err)
-	case !o.s.errors && (e == syscall.EIO || e == syscall.ENOSPC) && !o.mayDiffer():
+	case !o.s.errors && e == syscall.ENOSPC, !o.s.errors && e == syscall.EIO && !o.s.unclear():
 		o.s.fail("o%d %s: %v, but no disk failed", o.id, what, err)
 	}
 }
 
-// mayDiffer: two creations of one name that were not acknowledged, on two bricks, are a
+// unclear: two creations of one name that were not acknowledged, on two bricks, are a
 // GFID split-brain until healed.
-func (o *owner) mayDiffer() bool {
-	for _, x := range o.s.owners {
-		if len(x.names.now()) > 1 {
-			return true
+func (s *sim) unclear() bool {
+	for _, o := range s.owners {
+		for _, p := range o.names.places() {
+			if len(o.names.at(p).now()) > 2 {
+				return true
+			}
 		}
 	}
 	return false
@@ -132,20 +134,25 @@ func pick[T any](rng *rand.Rand, s []T) (T, bool) {
 	return s[rng.IntN(len(s))], true
 }
 
-// mine returns the places that may have something of this type in them.
+// mine returns the places that may have something of this type in them, in directories
+// that are there for sure.
 func (o *owner) mine(t fop.FileType) []place {
-	seen := map[place]bool{}
 	var out []place
-	for _, n := range o.names.now() {
-		for p, g := range n {
-			if in := o.s.inode(g); in.typ == t && !seen[p] {
-				seen[p] = true
-				out = append(out, p)
-			}
+	for _, p := range o.names.places() {
+		if in := o.at(p); in != nil && in.typ == t && o.s.hasDir(p.dir, now()) {
+			out = append(out, p)
 		}
 	}
-	slices.SortFunc(out, func(a, b place) int { return strings.Compare(a.String(), b.String()) })
 	return out
+}
+
+// hasDir reports whether a directory has been there for sure since then.
+func (s *sim) hasDir(g fop.GFID, since point) bool {
+	if slices.Contains(s.shared, g) {
+		return true
+	}
+	in := s.inode(g)
+	return in != nil && certain(in, since)
 }
 
 func (s *sim) inode(g fop.GFID) *inode {
@@ -159,10 +166,10 @@ func (s *sim) inode(g fop.GFID) *inode {
 	return nil
 }
 
-// at returns what may be at a place, the first that is known.
+// at returns what may be at a place, nil if nothing may.
 func (o *owner) at(p place) *inode {
-	for _, n := range o.names.now() {
-		if g, ok := n[p]; ok {
+	for _, g := range o.names.at(p).now() {
+		if g != none {
 			return o.s.inode(g)
 		}
 	}
@@ -177,16 +184,15 @@ func (o *owner) somewhere(dir bool) place {
 		return place{p, fmt.Sprintf("o%d.dir%d", o.id, o.rng.IntN(2))}
 	}
 	for _, p := range o.mine(fop.TypeDir) {
-		parents = append(parents, o.at(p).gfid)
+		if in := o.at(p); certain(in, now()) {
+			parents = append(parents, in.gfid)
+		}
 	}
 	p, _ := pick(o.rng, parents)
 	return place{p, fmt.Sprintf("o%d.f%d", o.id, o.rng.IntN(3))}
 }
 
 func (o *owner) create() (string, error) {
-	if o.names.frozen() {
-		return "", nil
-	}
 	p := o.somewhere(false)
 	in := newInode(gfid(o.rng), fop.TypeReg, o, 0o644)
 	o.s.add(in)
@@ -196,7 +202,7 @@ func (o *owner) create() (string, error) {
 		flags |= syscall.O_APPEND
 	}
 	what := fmt.Sprintf("create %v = %s", p, short(in.gfid))
-	err := o.names.do(o.adding(p, in), func() error {
+	err := o.names.at(p).do(adding(in), func() error {
 		r, err := o.c.Create(ctx, &fop.CreateReq{Req: req(), Parent: p.dir, Name: p.name, GFID: in.gfid, Mode: 0o644, Flags: flags})
 		if err == nil {
 			f.File = r.File
@@ -213,26 +219,20 @@ func (o *owner) create() (string, error) {
 	return what, err
 }
 
-func (o *owner) adding(p place, in *inode) change[names] {
-	return func(n names) (names, syscall.Errno) {
-		if e := n.parent(p, o.s.shared); e != 0 {
-			return nil, e
+func adding(in *inode) change[fop.GFID] {
+	return func(g fop.GFID) (fop.GFID, syscall.Errno) {
+		if g != none {
+			return g, syscall.EEXIST
 		}
-		if _, ok := n[p]; ok {
-			return nil, syscall.EEXIST
-		}
-		return n.with(p, in.gfid), 0
+		return in.gfid, 0
 	}
 }
 
 func (o *owner) mkdir() (string, error) {
-	if o.names.frozen() {
-		return "", nil
-	}
 	p := o.somewhere(true)
 	in := newInode(gfid(o.rng), fop.TypeDir, o, 0o755)
 	o.s.add(in)
-	return fmt.Sprintf("mkdir %v = %s", p, short(in.gfid)), o.names.do(o.adding(p, in), func() error {
+	return fmt.Sprintf("mkdir %v = %s", p, short(in.gfid)), o.names.at(p).do(adding(in), func() error {
 		_, err := o.c.Mkdir(ctx, &fop.MkdirReq{Req: req(), Parent: p.dir, Name: p.name, GFID: in.gfid, Mode: 0o755})
 		return err
 	})
@@ -246,32 +246,44 @@ func (o *owner) remove() (string, error) {
 		t = fop.TypeDir
 	}
 	p, ok := pick(o.rng, o.mine(t))
-	if !ok || o.names.frozen() {
+	if !ok {
 		return "", nil
 	}
-	gone := func(n names) (names, syscall.Errno) {
-		if e := n.parent(p, o.s.shared); e != 0 {
-			return nil, e
-		}
-		g, ok := n[p]
-		if !ok {
-			return nil, syscall.ENOENT
-		}
-		if dir && len(n.in(g)) > 0 {
-			return nil, syscall.ENOTEMPTY
-		}
-		return n.without(p), 0
-	}
-	if dir {
-		return fmt.Sprintf("rmdir %v", p), o.names.do(gone, func() error {
-			_, err := o.c.Rmdir(ctx, &fop.RmdirReq{Req: req(), Parent: p.dir, Name: p.name})
+	if !dir {
+		return fmt.Sprintf("unlink %v", p), o.names.at(p).do(removing(o, false), func() error {
+			_, err := o.c.Unlink(ctx, &fop.UnlinkReq{Req: req(), Parent: p.dir, Name: p.name})
 			return err
 		})
 	}
-	return fmt.Sprintf("unlink %v", p), o.names.do(gone, func() error {
-		_, err := o.c.Unlink(ctx, &fop.UnlinkReq{Req: req(), Parent: p.dir, Name: p.name})
+	var also []syscall.Errno
+	if o.perhapsFull(p) {
+		also = append(also, syscall.ENOTEMPTY)
+	}
+	return fmt.Sprintf("rmdir %v", p), o.names.at(p).do(removing(o, true), func() error {
+		_, err := o.c.Rmdir(ctx, &fop.RmdirReq{Req: req(), Parent: p.dir, Name: p.name})
 		return err
-	})
+	}, also...)
+}
+
+func (o *owner) perhapsFull(p place) bool {
+	for _, g := range o.names.at(p).now() {
+		if _, perhaps := o.names.emptiness(g); perhaps {
+			return true
+		}
+	}
+	return false
+}
+
+func removing(o *owner, dir bool) change[fop.GFID] {
+	return func(g fop.GFID) (fop.GFID, syscall.Errno) {
+		if g == none {
+			return g, syscall.ENOENT
+		}
+		if full, _ := o.names.emptiness(g); dir && full {
+			return g, syscall.ENOTEMPTY
+		}
+		return none, 0
+	}
 }
 
 func (o *owner) rename() (string, error) {
@@ -281,64 +293,66 @@ func (o *owner) rename() (string, error) {
 		t = fop.TypeDir
 	}
 	from, ok := pick(o.rng, o.mine(t))
-	if !ok || o.names.frozen() {
+	to := o.somewhere(dir)
+	if !ok || from == to {
 		return "", nil
 	}
-	to := o.somewhere(dir)
-	moved := func(n names) (names, syscall.Errno) {
-		for _, p := range []place{from, to} {
-			if e := n.parent(p, o.s.shared); e != 0 {
-				return nil, e
-			}
+	what := fmt.Sprintf("rename %v to %v", from, to)
+	a, b := o.names.at(from), o.names.at(to)
+	var right []syscall.Errno
+	moved := slices.DeleteFunc(slices.Clone(a.now()), func(g fop.GFID) bool { return g == none })
+	left := []fop.GFID{none}
+	for _, g := range moved {
+		if slices.Contains(b.now(), g) {
+			left = append(left, g) // two names of one file: nothing happens
 		}
-		g, ok := n[from]
-		if !ok {
-			return nil, syscall.ENOENT
-		}
-		old, there := n[to]
-		switch {
-		case there && old == g:
-			return n, 0
-		case there && dir && len(n.in(old)) > 0:
-			return nil, syscall.ENOTEMPTY
-		}
-		return n.without(from).with(to, g), 0
 	}
-	return fmt.Sprintf("rename %v to %v", from, to), o.names.do(moved, func() error {
-		_, err := o.c.Rename(ctx, &fop.RenameReq{Req: req(), OldParent: from.dir, OldName: from.name, NewParent: to.dir, NewName: to.name})
-		return err
-	})
+	if len(moved) < len(a.now()) {
+		right = append(right, syscall.ENOENT)
+	}
+	if dir && o.perhapsFull(to) {
+		right = append(right, syscall.ENOTEMPTY)
+	}
+	eitherA, eitherB := a.begin(left), b.begin(moved)
+	_, err := o.c.Rename(ctx, &fop.RenameReq{Req: req(), OldParent: from.dir, OldName: from.name, NewParent: to.dir, NewName: to.name})
+	if err != nil {
+		a.end(eitherA)
+		b.end(eitherB)
+		return what, refusal(err, right)
+	}
+	replaced := func(g fop.GFID) bool { full, _ := o.names.emptiness(g); return !full }
+	if dir && !slices.ContainsFunc(b.now(), replaced) {
+		return what, violation("it was acknowledged, but the target is a directory that is not empty")
+	}
+	a.end(left)
+	b.end(moved)
+	return what, nil
 }
 
 func (o *owner) link() (string, error) {
 	from, ok := pick(o.rng, o.mine(fop.TypeReg))
-	if !ok || o.names.frozen() {
+	if !ok {
 		return "", nil
 	}
 	in, to := o.at(from), o.somewhere(false)
 	if !certain(in, now()) {
 		return "", nil // a file that is open may be linked though it has lost its last name
 	}
-	linked := func(n names) (names, syscall.Errno) {
-		if !n.has(in.gfid) {
-			return nil, syscall.ESTALE
-		}
-		return o.adding(to, in)(n)
-	}
-	return fmt.Sprintf("link %s as %v", short(in.gfid), to), o.names.do(linked, func() error {
+	return fmt.Sprintf("link %s as %v", short(in.gfid), to), o.names.at(to).do(adding(in), func() error {
 		_, err := o.c.Link(ctx, &fop.LinkReq{Req: req(), GFID: in.gfid, Parent: to.dir, Name: to.name})
 		return err
 	})
 }
 
-// certain reports whether the inode has a name in every possibility since p.
-func certain(in *inode, p point) bool {
-	for _, n := range in.owner.names.since(p) {
-		if !n.has(in.gfid) {
-			return false
+// certain reports whether some name has been the inode's for sure since p.
+func certain(in *inode, since point) bool {
+	o := in.owner
+	for _, p := range o.names.places() {
+		if !slices.ContainsFunc(o.names.at(p).since(since), func(g fop.GFID) bool { return g != in.gfid }) {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // excuse lets the errors pass that come of the inode's being gone, or perhaps not made.
@@ -592,25 +606,18 @@ func (o *owner) lookup() (string, error) {
 // seen checks what a lookup of one of the owner's names said.
 func (o *owner) seen(p place, since point, r *fop.LookupReply, err error, s *sim) error {
 	var may []string
-	may = nil
-	for _, n := range o.names.since(since) {
-		g, ok := n[p]
-		switch {
-		case ok:
-			may = append(may, short(g))
-		case n.parent(p, s.shared) != 0:
-			may = append(may, "-", "stale")
-		default:
-			may = append(may, "-")
-		}
+	for _, g := range o.names.at(p).since(since) {
+		may = append(may, short(g))
 	}
-	got := "-"
+	got := short(none)
 	switch e := fop.Errno(err); e {
 	case 0:
 		got = short(r.Iatt.GFID)
 	case syscall.ENOENT:
 	case syscall.ESTALE:
-		got = "stale"
+		if s.hasDir(p.dir, since) {
+			return violation("%v", e)
+		}
 	case syscall.ENOTCONN, syscall.EIO:
 		return err
 	default:
@@ -663,34 +670,22 @@ func listAll(x xlator.Xlator, d fop.GFID, still string, between func()) (map[str
 	}
 }
 
-// listed checks the owner's names in a listing. Pieces may come from different bricks, so
-// that each name is judged alone.
+// listed checks the owner's names in a directory. (Pieces of a listing may come from
+// different bricks; each name is judged alone.)
 func (o *owner) listed(d fop.GFID, got map[string]fop.GFID) error {
-	all := o.names.now()
-	may := map[string]map[fop.GFID]bool{}
-	for _, n := range all {
-		for p, g := range n {
-			if p.dir == d {
-				if may[p.name] == nil {
-					may[p.name] = map[fop.GFID]bool{}
-				}
-				may[p.name][g] = true
-			}
+	known := map[string]bool{}
+	for _, p := range o.names.places() {
+		if p.dir != d {
+			continue
 		}
-	}
-	for name, of := range may {
-		must := true
-		for _, n := range all {
-			_, ok := n[place{d, name}]
-			must = must && ok
-		}
-		if g, ok := got[name]; ok && !of[g] || !ok && must {
-			return violation("%s in %s is listed as %s (%v), want one of %v", name, short(d), short(g), ok, of)
+		known[p.name] = true
+		if may := o.names.at(p).now(); !slices.Contains(may, got[p.name]) {
+			return violation("%v is listed as %s, want one of %v", p, short(got[p.name]), may)
 		}
 	}
 	for name := range got {
-		if strings.HasPrefix(name, fmt.Sprintf("o%d.", o.id)) && may[name] == nil {
-			return violation("%s in %s is listed, but is not there", name, short(d))
+		if strings.HasPrefix(name, fmt.Sprintf("o%d.", o.id)) && !known[name] {
+			return violation("%s in %s is listed, but was never there", name, short(d))
 		}
 	}
 	return nil

@@ -206,7 +206,7 @@ func (s *sim) prepare(rng *rand.Rand) {
 	for _, c := range s.clients {
 		for range 2 {
 			o := &owner{s: s, c: c, id: len(s.owners), rng: rand.New(rand.NewPCG(uint64(s.seed), uint64(10+len(s.owners))))}
-			o.names = newHistory(namesKey, names{})
+			o.names.m = map[place]*history[fop.GFID]{}
 			s.owners = append(s.owners, o)
 		}
 	}
