@@ -74,6 +74,10 @@ func (b *Bridge) opened(h *fileHandle, iatt *fop.Iatt, out *gofuse.OpenOut) {
 	switch {
 	case b.opts.DirectIO:
 		out.OpenFlags |= gofuse.FOPEN_DIRECT_IO | gofuse.FOPEN_PARALLEL_DIRECT_WRITES
+	case h.flags&syscall.O_APPEND != 0 && h.flags&syscall.O_ACCMODE == syscall.O_WRONLY && !b.writeback:
+		// Through the cache the kernel would cut a write at each page, and others' records
+		// could come between the parts.
+		out.OpenFlags |= gofuse.FOPEN_DIRECT_IO
 	case b.opts.KeepCache, iatt != nil && iatt.Known() && versionOf(iatt) == h.node.version():
 		out.OpenFlags |= gofuse.FOPEN_KEEP_CACHE
 	}
