@@ -272,7 +272,9 @@ func (r *replicate) Unlink(ctx context.Context, q *fop.UnlinkReq) (*fop.RemoveRe
 	}
 	defer r.leave(es)
 	r.keepName(ctx, &q.Req, q.Parent, q.Name, es[0].lease)
-	reply, _, err := transact(ctx, r, &q.Req, entryChange(es[0]), func(i int, req fop.Req) (*fop.RemoveReply, error) {
+	c := entryChange(es[0])
+	c.moves = true
+	reply, _, err := transact(ctx, r, &q.Req, c, func(i int, req fop.Req) (*fop.RemoveReply, error) {
 		qq := *q
 		qq.Req = req
 		return r.children[i].Unlink(ctx, &qq)
@@ -302,7 +304,9 @@ func (r *replicate) Rmdir(ctx context.Context, q *fop.RmdirReq) (*fop.RemoveRepl
 	if err := r.checkEmpty(ctx, &q.Req, es[1]); err != nil {
 		return nil, err
 	}
-	reply, _, err := transact(ctx, r, &q.Req, entryChange(es[0]), func(i int, req fop.Req) (*fop.RemoveReply, error) {
+	c := entryChange(es[0])
+	c.moves = true
+	reply, _, err := transact(ctx, r, &q.Req, c, func(i int, req fop.Req) (*fop.RemoveReply, error) {
 		qq := *q
 		qq.Req, qq.GFID = req, victim
 		return r.children[i].Rmdir(ctx, &qq)
@@ -433,7 +437,9 @@ func (r *replicate) renameOver(ctx context.Context, q *fop.RenameReq, victim fop
 			return nil, found, err
 		}
 	}
-	reply, _, err = transact(ctx, r, &q.Req, entryChange(es[:dirs]...), func(i int, req fop.Req) (*fop.RenameReply, error) {
+	c := entryChange(es[:dirs]...)
+	c.moves = true
+	reply, _, err = transact(ctx, r, &q.Req, c, func(i int, req fop.Req) (*fop.RenameReply, error) {
 		qq := *q
 		qq.Req = req
 		return r.children[i].Rename(ctx, &qq)

@@ -20,6 +20,10 @@ type change struct {
 	// dataOnly: the arbiter does not get the fop; it stores no data, and its lock and
 	// marks stand for it.
 	dataOnly bool
+	// moves: the fop takes names away. A copy that has missed changes of the directory may
+	// have another inode under the name, perhaps the only good copy of it; so it takes no
+	// part. (When all copies of the names accuse one another, all do.)
+	moves bool
 	// missing is set before do is called: the children that do not take part.
 	missing set
 	// weight tells how much of the fop a child did; who did less than others failed.
@@ -69,21 +73,19 @@ func transact[R any](ctx context.Context, r *replicate, q *fop.Req, c *change, d
 func (r *replicate) prepare(ctx context.Context, c *change) (outcome, set, error) {
 	st := r.state.Load()
 	part, good := r.all(), r.all()
-	var fine set // good for some lease
 	for _, l := range c.leases {
 		part &= l.live(st)
 		good &= l.good[c.class]
-		fine |= l.good[c.class]
 		for i := range part.Each { // one message goes over one connection
 			if l.session[i] != c.leases[0].session[i] {
 				part &^= changelog.Of(i)
 			}
 		}
 	}
-	// A copy that is bad in one directory and good in the other may have another inode under
-	// the name; a rename would carry it over.
-	part &^= fine &^ good
 	good &= part
+	if c.moves {
+		part = good
+	}
 	if err := r.enough(good, part); err != nil {
 		return outcome{}, 0, err
 	}
