@@ -26,12 +26,16 @@ import (
 
 var (
 	seedFlag = flag.Int64("seed", -1, "run only this seed")
-	runsFlag = flag.Int("runs", 0, "how many seeds per configuration (default 8 while it is young)")
+	runsFlag = flag.Int("runs", 0, "how many seeds per configuration (default 100, 20 with -short)")
 	fromFlag = flag.Int64("from", 0, "the first seed")
 )
 
 // regressions are seeds that found a bug once.
-var regressions = map[string][]int64{}
+var regressions = map[string][]int64{
+	"replica 2": {11, 22},
+	"replica 3": {9, 66, 106, 143},
+	"arbiter":   {9, 35, 49, 67, 181},
+}
 
 // A config is a kind of replica set.
 type config struct {
@@ -55,8 +59,8 @@ func TestReplication(t *testing.T) {
 			}
 			n := *runsFlag
 			if n == 0 {
-				if n = 8; testing.Short() {
-					n = 4
+				if n = 100; testing.Short() {
+					n = 20
 				}
 			}
 			for _, seed := range regressions[c.name] {
