@@ -317,7 +317,7 @@ func (r *replicate) Rmdir(ctx context.Context, q *fop.RmdirReq) (*fop.RemoveRepl
 // checkEmpty looks into a directory that is about to go, if a copy of it is bad: that
 // one may be empty only because it missed what others have, and would let it go.
 func (r *replicate) checkEmpty(ctx context.Context, q *fop.Req, e entered) error {
-	good := e.lease.good[changelog.Entry] & e.lease.live(r.state.Load())
+	good := e.lease.good[changelog.Entry] & e.lease.taking(r.state.Load())
 	if good == r.all() {
 		return nil
 	}
@@ -356,7 +356,7 @@ func (r *replicate) Rename(ctx context.Context, q *fop.RenameReq) (*fop.RenameRe
 // named returns what a name refers to, the zero GFID if it is not there. The caller
 // holds the name's lease, so any good copy tells.
 func (r *replicate) named(ctx context.Context, q *fop.Req, l *lease, parent fop.GFID, name string) (fop.Iatt, error) {
-	good := l.good[changelog.Entry] & l.live(r.state.Load())
+	good := l.good[changelog.Entry] & l.taking(r.state.Load())
 	err := error(errDown)
 	for good != 0 {
 		i := r.prefer(parent, good)

@@ -74,7 +74,7 @@ func (r *replicate) prepare(ctx context.Context, c *change) (outcome, set, error
 	st := r.state.Load()
 	part, good := r.all(), r.all()
 	for _, l := range c.leases {
-		part &= l.live(st)
+		part &= l.taking(st)
 		good &= l.good[c.class]
 		for i := range part.Each { // one message goes over one connection
 			if l.session[i] != c.leases[0].session[i] {
@@ -252,6 +252,13 @@ func (l *lease) lockState() leaseState {
 		l.slot.in.mu.Lock()
 	}
 	return leaseState{l.slot}
+}
+
+// taking is live for one who uses the lease together with others.
+func (l *lease) taking(st *state) set {
+	mu := l.lockState()
+	defer mu.unlock()
+	return l.live(st)
 }
 
 func (m leaseState) unlock() {
