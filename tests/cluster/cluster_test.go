@@ -149,7 +149,7 @@ func (c *cluster) remove() {
 		if n, _ := fmt.Sscan(string(text), &pid); n == 1 && ours(pid) {
 			syscall.Kill(pid, syscall.SIGKILL)
 			syscall.Kill(pid, syscall.SIGCONT)
-			eventually(10*time.Second, func() error { return alive(pid) })
+			eventually(30*time.Second, func() error { return alive(pid) })
 		}
 	}
 	for i, d := range c.disks {
@@ -413,7 +413,7 @@ func (m *mounted) findPid() {
 func (m *mounted) umount() {
 	m.c.t.Helper()
 	m.c.sh("umount %s", m.dir)
-	m.c.waitFor(10*time.Second, func() error { return alive(m.pid) })
+	m.c.waitFor(60*time.Second, func() error { return alive(m.pid) })
 }
 
 func (m *mounted) remount() {
