@@ -55,6 +55,7 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 		return r.children[idx[k]].Open(ctx, &qq)
 	})
 	l := &looked{}
+	l.matrix.N = len(r.children)
 	errs := make([]error, len(r.children))
 	f := &file{r: r, flags: q.Flags &^ syscall.O_TRUNC}
 	for k, i := range idx {
@@ -67,7 +68,6 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 			r.row(&l.matrix, i, a.Xattrs)
 		}
 	}
-	l.matrix.N = len(r.children)
 	if !r.quorum.Met(l.present) {
 		f.closeAll()
 		return nil, r.verdict(r.all(), errs)
@@ -77,11 +77,6 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 
 // opened finishes an Open whose quorum is met.
 func (r *replicate) opened(q *fop.OpenReq, f *file, l *looked, at glance, got []xlator.Result[*xlator.OpenReply], idx []int, first int) (*xlator.OpenReply, error) {
-	for i := range l.replies { // the matrix needs N before its verdicts
-		if l.replies[i] != nil {
-			r.row(&l.matrix, i, l.replies[i].Xattrs)
-		}
-	}
 	reply, err := l.reply(r, &fop.LookupReq{Want: q.Want})
 	if err != nil {
 		f.closeAll()

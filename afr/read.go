@@ -91,9 +91,11 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 		r.row(&l.matrix, i, l.replies[i].Xattrs)
 		l.iatt = &l.replies[i].Iatt
 	}
-	in := r.inodes.get(l.iatt.GFID)
-	r.remember(in, &l.matrix, at)
-	r.rememberIdle(in)
+	// Only for an inode that something refers to: it would be forgotten at once, and be too
+	// old by its next use.
+	if in := r.inodes.peek(l.iatt.GFID); in != nil {
+		r.remember(in, &l.matrix, at)
+	}
 	return l, nil
 }
 
@@ -116,11 +118,6 @@ func (r *replicate) lookupRest(ctx context.Context, q *fop.LookupReq, named *loo
 	}
 	return l, nil
 }
-
-// rememberIdle gives up the reference taken to remember what a lookup learned. What is
-// known about an inode that nothing else refers to goes with it: it would be too old
-// by its next use.
-func (r *replicate) rememberIdle(in *inode) { r.inodes.put(in) }
 
 // mixed reports whether the present children disagree about what the name is.
 func (r *replicate) mixed(l *looked) bool {
