@@ -1,6 +1,9 @@
-// Package iostats counts and times every fop.
+// Package iostats counts and times every fop: for profile, top, metrics and dumps.
 //
 // Intercepts: every fop, without changing any.
+//
+// Counting is always on. A fop costs a handful of atomic additions, no lock and no
+// allocation; opening a file that was not opened lately allocates its counters.
 //
 // Volfile:
 //
@@ -14,6 +17,7 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,20 +25,52 @@ import (
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
-// Buckets is the number of latency buckets: bucket i counts fops that took less than
-// 2^i microseconds (and not less than 2^(i-1)); the last one counts all longer ones.
-const Buckets = 28
+const (
+	// Buckets is the number of latency buckets: bucket i counts fops that took less than
+	// 2^i microseconds (and not less than 2^(i-1)); the last one counts all longer ones.
+	Buckets = 28
+	// Blocks is the number of sizes that reads and writes are sorted by: block i counts
+	// those of at least 2^i bytes and less than 2^(i+1).
+	Blocks = 32
+)
 
 // Stats are the counters of one translator; safe for concurrent use.
 type Stats struct {
-	fops         [fop.OpCount]opStats
-	bytesRead    atomic.Uint64
-	bytesWritten atomic.Uint64
+	fops   [fop.OpCount]opStats
+	reads  sizes
+	writes sizes
+	files  fileTable
+	opened openCount
+
+	mu    sync.Mutex // guards what follows; no fop takes it
+	since time.Time  // beginning of the cumulative counts
+	base  totals     // of the counters then
+	worst extremes   // of the intervals before the present one
+	began time.Time  // beginning of the present interval
+	mark  totals     // of the counters then
+	count int        // of intervals that have ended
 }
 
+// opStats are the counters of one fop since the process began, but for the extremes.
 type opStats struct {
 	count, errors, nanos atomic.Uint64
 	buckets              [Buckets]atomic.Uint64
+	// The extremes of the present interval, in nanoseconds; 0: no fop yet. A fop that ends
+	// as an interval does may count for either.
+	least, most atomic.Int64
+}
+
+// sizes are the counters of data read, or written.
+type sizes struct {
+	bytes  atomic.Uint64
+	blocks [Blocks]atomic.Uint64
+}
+
+func (s *sizes) add(n int) {
+	s.bytes.Add(uint64(n))
+	if n > 0 {
+		s.blocks[min(bits.Len64(uint64(n))-1, Blocks-1)].Add(1)
+	}
 }
 
 // A Sample is a copy of the counters of one fop.
@@ -46,7 +82,8 @@ type Sample struct {
 	Buckets [Buckets]uint64
 }
 
-// Samples returns the counters of every fop that happened at least once.
+// Samples returns the counters of every fop that happened at least once, since the
+// process began: Clear does not change them.
 func (s *Stats) Samples() []Sample {
 	var out []Sample
 	for i := range s.fops {
@@ -62,40 +99,60 @@ func (s *Stats) Samples() []Sample {
 	return out
 }
 
-// Bytes returns the bytes read and written by programs since the start.
-func (s *Stats) Bytes() (read, written uint64) { return s.bytesRead.Load(), s.bytesWritten.Load() }
+// Bytes returns the bytes read and written by programs since the process began.
+func (s *Stats) Bytes() (read, written uint64) { return s.reads.bytes.Load(), s.writes.bytes.Load() }
 
 // ioStats is the translator.
 type ioStats struct {
 	xlator.Pass
-	Stats
+	*Stats
 }
 
-type file struct {
-	xlator.PassFile
-	s *Stats
-}
-
-// New makes an io-stats translator over one subvolume. The result has a method
-// Samples, for whoever shows the counters.
+// New makes an io-stats translator over one subvolume. Of gives access to its counters.
 func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.Xlator, error) {
 	if len(subvols) != 1 {
 		return nil, fmt.Errorf("debug/io-stats %s: wants one subvolume, has %d", env.Name, len(subvols))
 	}
-	return &ioStats{Pass: xlator.Pass{Child: subvols[0]}}, nil
+	return &ioStats{Pass: xlator.Pass{Child: subvols[0]}, Stats: newStats(time.Now())}, nil
+}
+
+func newStats(now time.Time) *Stats { return &Stats{since: now, began: now} }
+
+// Of returns the counters of a translator that New made, nil of any other.
+func Of(x xlator.Xlator) *Stats {
+	if s, ok := x.(*ioStats); ok {
+		return s.Stats
+	}
+	return nil
 }
 
 // timed performs one fop and accounts for it.
 func timed[Q, R any](s *Stats, op fop.Fop, do func(context.Context, Q) (R, error), ctx context.Context, q Q) (R, error) {
+	r, _, err := clocked(s, op, do, ctx, q)
+	return r, err
+}
+
+// clocked is timed, and says how long it took.
+func clocked[Q, R any](s *Stats, op fop.Fop, do func(context.Context, Q) (R, error), ctx context.Context, q Q) (R, time.Duration, error) {
 	start := time.Now()
 	r, err := do(ctx, q)
 	d := time.Since(start)
-	o := &s.fops[op]
+	s.fops[op].add(d, err)
+	return r, d, err
+}
+
+func (o *opStats) add(d time.Duration, err error) {
 	o.count.Add(1)
 	o.nanos.Add(uint64(d))
 	o.buckets[min(bits.Len64(uint64(d/time.Microsecond)), Buckets-1)].Add(1)
 	if err != nil {
 		o.errors.Add(1)
 	}
-	return r, err
+	n := max(int64(d), 1)
+	for l := o.least.Load(); (l == 0 || n < l) && !o.least.CompareAndSwap(l, n); {
+		l = o.least.Load()
+	}
+	for m := o.most.Load(); n > m && !o.most.CompareAndSwap(m, n); {
+		m = o.most.Load()
+	}
 }
