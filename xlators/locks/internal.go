@@ -46,7 +46,9 @@ func (k *lock) same(o *lock) bool {
 
 type waiter struct {
 	lock    *lock
-	granted chan struct{} // closed under shard.mu when the lock was granted
+	granted chan struct{} // closed under shard.mu when the lock was granted, or refused
+	refused error         // set before granted is closed: it was not, see Clear
+	since   time.Time
 }
 
 // mayGrant reports whether k can be granted now. A conflict with an earlier waiter
@@ -151,7 +153,7 @@ func (l *locks) acquire(ctx context.Context, g fop.GFID, k *lock, wait bool) err
 	events := in.holders(k, time.Now())
 	var w *waiter
 	if wait {
-		w = &waiter{lock: k, granted: make(chan struct{})}
+		w = &waiter{lock: k, granted: make(chan struct{}), since: time.Now()}
 		in.waiting = append(in.waiting, w)
 	}
 	s.mu.Unlock()
@@ -171,7 +173,7 @@ func (l *locks) await(ctx context.Context, g fop.GFID, w *waiter) error {
 	for {
 		select {
 		case <-w.granted:
-			return nil
+			return w.refused
 		case <-remind.C:
 			s := l.shard(g)
 			s.mu.Lock()
@@ -185,12 +187,12 @@ func (l *locks) await(ctx context.Context, g fop.GFID, w *waiter) error {
 			if l.withdraw(g, w) {
 				return syscall.EINTR
 			}
-			return nil // granted in the meantime; the caller holds it
+			return w.refused // or granted in the meantime; the caller holds it
 		}
 	}
 }
 
-// withdraw takes w out of the queue; false: it was granted.
+// withdraw takes w out of the queue; false: it was granted or refused.
 func (l *locks) withdraw(g fop.GFID, w *waiter) bool {
 	s := l.shard(g)
 	s.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
@@ -28,7 +29,9 @@ func (k *plock) conflicts(o *plock) bool {
 
 type pwaiter struct {
 	lock    plock
-	granted chan struct{}
+	granted chan struct{} // closed under shard.mu when the lock was granted, or refused
+	refused error         // set before granted is closed
+	since   time.Time
 }
 
 // A posixTable holds the program locks of one inode; guarded by shard.mu.
@@ -145,6 +148,9 @@ func (f *file) Lk(ctx context.Context, q *fop.LkReq) (*fop.LkReply, error) {
 			return nil, syscall.EINTR
 		}
 	}
+	if w.refused != nil {
+		return nil, w.refused
+	}
 	return &fop.LkReply{Type: q.Type, PID: q.PID, Start: q.Start, End: q.End}, nil
 }
 
@@ -189,12 +195,12 @@ func (f *file) tryOrQueue(k plock, wait bool) (*pwaiter, error) {
 	if !wait {
 		return nil, syscall.EAGAIN
 	}
-	w := &pwaiter{lock: k, granted: make(chan struct{})}
+	w := &pwaiter{lock: k, granted: make(chan struct{}), since: time.Now()}
 	in.posix.waiting = append(in.posix.waiting, w)
 	return w, nil
 }
 
-// withdraw takes w out of the queue; false: it was granted.
+// withdraw takes w out of the queue; false: it was granted or refused.
 func (f *file) withdraw(w *pwaiter) bool {
 	s := f.l.shard(f.gfid)
 	s.mu.Lock()
