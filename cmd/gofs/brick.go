@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"runtime"
 	"syscall"
 
 	"github.com/gofs/gofs/server/brick"
@@ -41,7 +42,7 @@ func runBrick(ctx context.Context, args []string) int {
 	}
 	defer log.Close()
 	cfg.Log, cfg.Level = slog.New(log.handler), level
-	tuneData()
+	defer runtime.KeepAlive(tuneData())
 	if err := brick.Run(ctx, cfg); err != nil {
 		cfg.Log.Error("the brick cannot serve", "vol", cfg.Volume, "brick", cfg.Path, "error", err)
 		return fail("brick", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/gofs/gofs/client/mount"
 )
@@ -27,7 +28,7 @@ func runMount(ctx context.Context, args []string) int {
 		fmt.Print(mountHelp)
 		return 0
 	default:
-		tuneData()
+		defer runtime.KeepAlive(tuneData())
 		err = mount.Run(ctx, o)
 	}
 	if err == nil {
