@@ -66,6 +66,8 @@ type replicate struct {
 	quorum   changelog.Quorum
 	readIdx  int  // option read-subvolume(-index), or -1
 	hashRead bool // spread reads over the children by GFID
+	// chooseLocal: reads prefer children on this machine.
+	chooseLocal bool
 	linger   time.Duration
 
 	w     xlator.Watchers
@@ -89,6 +91,8 @@ type replicate struct {
 // state is which children are up; replaced, never changed.
 type state struct {
 	up  set
+	// local are those of up that are on this machine.
+	local set
 	gen [changelog.MaxReplicas]uint64 // bumped whenever the child goes up or down
 	sum uint64                        // bumped whenever anything changes
 }
@@ -153,6 +157,9 @@ func (r *replicate) configure(opts xlator.Options) error {
 				r.readIdx = i
 			}
 		}
+	}
+	if r.chooseLocal, err = opts.Bool("choose-local", true); err != nil {
+		return err
 	}
 	mode, err := opts.Int("read-hash-mode", 1)
 	r.hashRead = mode != 0
@@ -222,10 +229,14 @@ func (r *replicate) childChanged(i int, e xlator.Event) {
 	s := *old
 	s.gen[i]++
 	s.sum++
+	s.local &^= changelog.Of(i)
 	if up {
 		s.up |= changelog.Of(i)
 	} else {
 		s.up &^= changelog.Of(i)
+	}
+	if up && e.Local && r.chooseLocal {
+		s.local |= changelog.Of(i)
 	}
 	r.state.Store(&s)
 	r.reported |= changelog.Of(i)

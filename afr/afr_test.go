@@ -145,6 +145,32 @@ func wantMarks(t *testing.T, bs bricks, g fop.GFID, want ...string) {
 	}
 }
 
+// Reads prefer a brick on the client's own machine, unless choose-local is off.
+func TestChooseLocal(t *testing.T) {
+	for _, c := range []struct {
+		opts xlator.Options
+		want set
+	}{
+		{nil, changelog.Of(1)},
+		{xlator.Options{"choose-local": "off"}, changelog.All(3)},
+		{xlator.Options{"read-subvolume-index": "2"}, changelog.Of(2)},
+	} {
+		r := newBricks(t, 3).client(t, 1, c.opts).Xlator.(*replicate)
+		r.childChanged(1, xlator.Event{Kind: xlator.ChildUp, Local: true})
+		var got set
+		for i := range 256 {
+			got |= changelog.Of(r.prefer(fop.GFID{15: byte(i)}, changelog.All(3)))
+		}
+		if got != c.want {
+			t.Errorf("%v: reads go to %v, want %v", c.opts, got, c.want)
+		}
+		r.childChanged(1, xlator.Event{Kind: xlator.ChildDown})
+		if got := r.state.Load().local; got != 0 {
+			t.Errorf("a brick that is down is still local: %v", got)
+		}
+	}
+}
+
 func TestWriteReplicatesAndUnmarks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bs := newBricks(t, 3)

@@ -337,13 +337,16 @@ func (r *replicate) xattrop(ctx context.Context, l *lease, on set, q *fop.Xattro
 }
 
 // prefer returns the child of s to read inode g from: the configured one, else spread
-// by GFID over those that store data.
+// by GFID over those that store data, or those of them that are on this machine.
 func (r *replicate) prefer(g fop.GFID, s set) int {
 	if d := s & r.dataSet(); d != 0 {
 		s = d
 	}
 	if r.readIdx >= 0 && s.Has(r.readIdx) {
 		return r.readIdx
+	}
+	if l := s & r.state.Load().local; l != 0 {
+		s = l
 	}
 	n := 0
 	if r.hashRead {

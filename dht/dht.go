@@ -59,6 +59,7 @@ type distribute struct {
 	byGFID      bool    // rotate layouts by GFID, not by path
 	minFree     float64 // option min-free-disk as a share, 0..1
 	minFreeSize uint64  // … or in bytes
+	minInodes   float64 // option min-free-inodes as a share, 0..1
 	owners      atomic.Uint64
 
 	ctx      ctxTable
@@ -118,7 +119,10 @@ func (d *distribute) configure(opts xlator.Options) error {
 		return err
 	}
 	d.spread = int(spread)
-	d.minFree, d.minFreeSize, err = parseMinFree(opts.Str("min-free-disk", "10%"))
+	if d.minFree, d.minFreeSize, err = parseMinFree(opts.Str("min-free-disk", "10%")); err != nil {
+		return err
+	}
+	d.minInodes, err = parsePercent("min-free-inodes", opts.Str("min-free-inodes", "5%"))
 	return err
 }
 

@@ -11,11 +11,8 @@ import (
 // parseMinFree reads option min-free-disk: "10%" or "20GB".
 func parseMinFree(s string) (share float64, size uint64, err error) {
 	if p, ok := strings.CutSuffix(s, "%"); ok {
-		f, err := strconv.ParseFloat(strings.TrimSpace(p), 64)
-		if err != nil || f < 0 || f > 100 {
-			return 0, 0, fmt.Errorf("option min-free-disk: %q is not a percentage", s)
-		}
-		return f / 100, 0, nil
+		share, err = parsePercent("min-free-disk", p)
+		return share, 0, err
 	}
 	unit := uint64(1)
 	num := strings.ToUpper(strings.TrimSpace(s))
@@ -31,7 +28,16 @@ func parseMinFree(s string) (share float64, size uint64, err error) {
 	return 0, n * unit, nil
 }
 
-// full reports whether a subvolume should get no new files. Inodes: less than 5 % free.
+// parsePercent reads a percentage, with or without %, as a share of 1.
+func parsePercent(option, s string) (float64, error) {
+	f, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(s, "%")), 64)
+	if err != nil || !(f >= 0 && f <= 100) {
+		return 0, fmt.Errorf("option %s: %q is not a percentage", option, s)
+	}
+	return f / 100, nil
+}
+
+// full reports whether a subvolume should get no new files.
 func (d *distribute) full(s *fop.StatfsReply) bool {
 	if s == nil || s.Blocks == 0 {
 		return false
@@ -42,7 +48,7 @@ func (d *distribute) full(s *fop.StatfsReply) bool {
 	if d.minFree > 0 && float64(s.Bavail) < d.minFree*float64(s.Blocks) {
 		return true
 	}
-	return s.Files > 0 && s.Favail*20 < s.Files
+	return s.Files > 0 && float64(s.Favail) < d.minInodes*float64(s.Files)
 }
 
 // place returns where the data of a new file goes: to its hashed subvolume, or to the

@@ -135,6 +135,7 @@ type client struct {
 
 	eventMu sync.Mutex
 	up      uint64 // the session that ChildUp was told of; 0: ChildDown
+	local   bool   // the last session's brick is on this machine
 
 	cur        atomic.Pointer[session] // where fops go; nil: down
 	lastHandle atomic.Uint64
@@ -163,7 +164,7 @@ func (c *client) Watch(f func(xlator.Event)) {
 	defer c.eventMu.Unlock()
 	c.watchers.Add(f)
 	if c.up != 0 {
-		f(xlator.Event{Kind: xlator.ChildUp, Session: c.up})
+		f(xlator.Event{Kind: xlator.ChildUp, Session: c.up, Local: c.local})
 	}
 }
 

@@ -77,6 +77,13 @@ func (c *client) connect(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
+// local tells whether the brick is on this machine: both ends have one address.
+func (s *session) local() bool {
+	here, ok1 := s.conn.LocalAddr().(*net.TCPAddr)
+	there, ok2 := s.conn.RemoteAddr().(*net.TCPAddr)
+	return ok1 && ok2 && here.IP.Equal(there.IP)
+}
+
 // handshake introduces this client and checks that it was let in.
 func (s *session) handshake() error {
 	if _, err := s.conn.Write([]byte(wire.Preamble)); err != nil {
@@ -123,7 +130,7 @@ func (c *client) serve(ctx context.Context, s *session) error {
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	if c.restore(ctx, s) {
 		c.cur.Store(s)
-		c.tell(s.id, xlator.Event{Kind: xlator.ChildUp, Session: s.id})
+		c.tell(s.id, xlator.Event{Kind: xlator.ChildUp, Session: s.id, Local: s.local()})
 		c.env.Log.Info("connected to the brick", "host", c.host, "brick", c.hello.Brick)
 		<-s.dead
 		c.tell(0, xlator.Event{Kind: xlator.ChildDown, Reason: s.reason.Error()})
@@ -146,7 +153,7 @@ func (c *client) serve(ctx context.Context, s *session) error {
 func (c *client) tell(up uint64, e xlator.Event) {
 	c.eventMu.Lock()
 	defer c.eventMu.Unlock()
-	c.up = up
+	c.up, c.local = up, e.Local
 	c.watchers.Tell(e)
 }
 

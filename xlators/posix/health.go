@@ -11,11 +11,15 @@ import (
 )
 
 // watchHealth checks the disk once per interval until Close. A check that fails, or
-// does not end within an interval, takes the brick down: its fops fail with ENOTCONN
-// until a check succeeds. Better no answer than one that replicas take for the truth.
-func (b *brick) watchHealth(interval time.Duration) {
+// does not end within timeout (0: however long), takes the brick down: its fops fail with
+// ENOTCONN until a check succeeds. Better no answer than one that replicas take for the
+// truth.
+func (b *brick) watchHealth(interval, timeout time.Duration) {
 	t := time.NewTicker(interval)
 	defer t.Stop()
+	late := time.NewTimer(timeout)
+	late.Stop()
+	defer late.Stop()
 	answer := make(chan error, 1)
 	asked := false
 	for {
@@ -27,14 +31,19 @@ func (b *brick) watchHealth(interval time.Duration) {
 			return
 		case err := <-answer:
 			asked = false
+			late.Stop()
 			b.healthIs(err)
+		case <-late.C:
+			b.healthIs(fmt.Errorf("the disk did not answer within %v", timeout))
 		case <-t.C:
 			if asked {
-				b.healthIs(fmt.Errorf("the disk did not answer within %v", interval))
 				continue
 			}
 			asked = true
-			go func() { answer <- b.checkHealth() }()
+			if timeout > 0 {
+				late.Reset(timeout)
+			}
+			go func() { answer <- b.health() }()
 		}
 	}
 }

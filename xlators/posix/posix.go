@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,8 @@ type brick struct {
 	names stripes // by (parent, name): what changes a name holds its stripe
 	gfids stripes // by GFID: what changes a handle, or adds to the table, holds its stripe
 
+	health func() error // a check of the disk
+
 	w     xlator.Watchers
 	down  atomic.Bool // the disk is sick, or the brick closed
 	ended atomic.Bool // Close was called
@@ -56,6 +59,17 @@ func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.X
 	if err != nil {
 		return nil, err
 	}
+	timeout, err := opts.Seconds("health-check-timeout", 20*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	unused, err := opts.Int("inode-lru-limit", defaultInodes)
+	if err != nil {
+		return nil, err
+	}
+	if unused <= 0 {
+		unused = math.MaxInt32 // no limit
+	}
 	log := env.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -63,15 +77,20 @@ func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.X
 	unix.Umask(0)
 	raiseFileLimit()
 	b := &brick{log: log, gfid2path: paths, dot: -1, staging: -1, parkDir: -1,
-		table: newTable(defaultInodes, defaultDirs), done: make(chan struct{})}
+		table: newTable(int(unused), defaultDirs), done: make(chan struct{})}
 	b.dirty = dirtyList{b: b, m: map[*inode]struct{}{}}
 	if err := b.open(opts.Str("directory", ""), opts.Str("volume-id", "")); err != nil {
 		b.closeFds()
 		return nil, fmt.Errorf("storage/posix %s: %w", env.Name, err)
 	}
+	if err := b.giveRoot(opts); err != nil {
+		b.closeFds()
+		return nil, fmt.Errorf("storage/posix %s: %w", env.Name, err)
+	}
+	b.health = b.checkHealth
 	b.wg.Go(func() { b.flusher(b.done) })
 	if interval > 0 {
-		b.wg.Go(func() { b.watchHealth(interval) })
+		b.wg.Go(func() { b.watchHealth(interval, timeout) })
 	}
 	return b, nil
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
 )
 
 // open checks that dir is the brick of the volume, makes what is missing in .glusterfs
@@ -99,6 +100,23 @@ func (b *brick) claimRoot(fd int) error {
 	}
 	if g != fop.RootGFID {
 		return fmt.Errorf("directory %s is not a brick's root: its trusted.gfid is %s, want %s", b.dir, g, fop.RootGFID)
+	}
+	return nil
+}
+
+// giveRoot gives the root to the user and group of the options brick-uid and brick-gid;
+// -1 leaves it.
+func (b *brick) giveRoot(opts xlator.Options) error {
+	uid, err := opts.Int("brick-uid", -1)
+	if err != nil {
+		return err
+	}
+	gid, err := opts.Int("brick-gid", -1)
+	if err != nil || uid < 0 && gid < 0 {
+		return err
+	}
+	if err := unix.Lchown(b.dir, int(uid), int(gid)); err != nil {
+		return fmt.Errorf("give %s to user %d, group %d: %w", b.dir, uid, gid, err)
 	}
 	return nil
 }

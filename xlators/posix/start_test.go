@@ -3,13 +3,16 @@ package posix
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +20,51 @@ import (
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
 )
+
+// A check that hangs takes the brick down after its timeout, and one that ends up again.
+func TestHealthTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		b := &brick{log: slog.New(slog.DiscardHandler), done: make(chan struct{})}
+		b.health = func() error { <-hang; return nil }
+		var events []xlator.EventKind
+		b.w.Add(func(e xlator.Event) { events = append(events, e.Kind) })
+		b.wg.Go(func() { b.watchHealth(30*time.Second, 50*time.Second) })
+		time.Sleep(79 * time.Second)
+		synctest.Wait()
+		if b.down.Load() {
+			t.Error("down before the timeout")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if !b.down.Load() {
+			t.Error("a hanging disk is still trusted after the timeout")
+		}
+		hang <- struct{}{}
+		synctest.Wait()
+		if b.down.Load() {
+			t.Error("down after the disk answered")
+		}
+		close(hang)
+		close(b.done)
+		b.wg.Wait()
+		if want := []xlator.EventKind{xlator.ChildDown, xlator.ChildUp}; !slices.Equal(events, want) {
+			t.Errorf("events %v, want %v", events, want)
+		}
+	})
+}
+
+func TestRootsOwner(t *testing.T) {
+	dir := t.TempDir()
+	b := serve(t, dir, "brick-uid", "107", "brick-gid", "36")
+	r, err := b.Stat(t.Context(), &fop.StatReq{GFID: fop.RootGFID})
+	if err != nil || r.Iatt.UID != 107 || r.Iatt.GID != 36 {
+		t.Errorf("Stat = %+v, %v, want 107:36", r, err)
+	}
+	if _, err := start(dir, "brick-uid", "x"); err == nil {
+		t.Error("brick-uid x was taken")
+	}
+}
 
 func TestStartErrors(t *testing.T) {
 	dir := t.TempDir()

@@ -146,6 +146,7 @@ const (
 type Event struct {
 	Kind    EventKind
 	Session uint64 // ChildUp
+	Local   bool   // ChildUp: the brick is on this machine
 	GFID    fop.GFID
 	Domain  string
 	Entry   bool // Contention about an entrylk
