@@ -12,6 +12,7 @@ import (
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/locks"
 	"github.com/gofs/gofs/xlators/mem"
+	"github.com/gofs/gofs/xlators/readonly"
 	"github.com/gofs/gofs/xlators/xlator"
 	"github.com/gofs/gofs/xlators/xlatortest"
 )
@@ -114,6 +115,38 @@ func TestReplaced(t *testing.T) {
 	if n := closed.Load(); n != 2 {
 		t.Errorf("%d graphs were closed at the end", n)
 	}
+}
+
+// TestBecomesReadOnly makes the volume read-only under an open file, and writable again.
+func TestBecomesReadOnly(t *testing.T) {
+	ctx := context.Background()
+	brick := newBrick(t)
+	var closed atomic.Int32
+	graph := func() *graphOn { return &graphOn{Pass: xlator.Pass{Child: brick}, closed: &closed} }
+	l := newLive(graph())
+	defer l.Close()
+	f, _ := create(t, l, "f")
+	defer f.Close()
+	write(t, f, "before")
+	frozen, err := readonly.New(xlator.Env{}, nil, []xlator.Xlator{graph()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.install(frozen)
+	_, werr := f.Writev(ctx, &fop.WritevReq{Req: asRoot, Data: []byte("after")})
+	_, ferr := f.Fallocate(ctx, &fop.FallocateReq{Req: asRoot, Len: 100})
+	_, cerr := f.CopyFileRange(ctx, &fop.CopyRangeReq{Req: asRoot, DstOff: 10, Len: 1}, f)
+	for what, err := range map[string]error{"write": werr, "fallocate": ferr, "copy": cerr} {
+		if fop.Errno(err) != syscall.EROFS {
+			t.Errorf("%s: %v, want EROFS", what, err)
+		}
+	}
+	buf := make([]byte, 10)
+	if r, err := f.Readv(ctx, &fop.ReadvReq{Req: asRoot, Buf: buf}); err != nil || string(buf[:r.N]) != "before" {
+		t.Errorf("read %q, %v", buf, err)
+	}
+	l.install(graph())
+	write(t, f, "after")
 }
 
 // TestReplacedBusily replaces the graph again and again while files are written.

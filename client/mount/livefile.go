@@ -50,10 +50,10 @@ func (f *liveFile) use(ctx context.Context) *place {
 	f.moving = true // others go on where the file is
 	f.mu.Unlock()
 	g := f.l.use()
-	r, err := g.top.Open(ctx, &fop.OpenReq{Req: fop.Req{Caller: &mover}, GFID: f.gfid, Flags: f.flags})
+	file, err := f.reopen(ctx, g.top)
 	var left *place
 	if err == nil {
-		left = &place{g: g, file: r.File, refs: 1}
+		left = &place{g: g, file: file, refs: 1}
 	} else {
 		g.drop()
 	}
@@ -72,6 +72,42 @@ func (f *liveFile) use(ctx context.Context) *place {
 		f.release(left)
 	}
 	return p
+}
+
+// reopen opens the file on another graph. If the volume has become read-only, what was
+// open for writing can be read on, and written again when it no longer is.
+func (f *liveFile) reopen(ctx context.Context, top xlator.Xlator) (xlator.File, error) {
+	q := &fop.OpenReq{Req: fop.Req{Caller: &mover}, GFID: f.gfid, Flags: f.flags}
+	r, err := top.Open(ctx, q)
+	if err == nil {
+		return r.File, nil
+	}
+	if fop.Errno(err) != syscall.EROFS {
+		return nil, err
+	}
+	q.Flags = f.flags&^(syscall.O_ACCMODE|syscall.O_APPEND) | syscall.O_RDONLY
+	if r, err = top.Open(ctx, q); err != nil {
+		return nil, err
+	}
+	return &frozenFile{xlator.PassFile{Child: r.File}}, nil
+}
+
+// frozenFile is a file that was opened for writing on a volume that is read-only now.
+type frozenFile struct{ xlator.PassFile }
+
+func (*frozenFile) Writev(context.Context, *fop.WritevReq) (*fop.WritevReply, error) {
+	return nil, syscall.EROFS
+}
+
+func (*frozenFile) Fallocate(context.Context, *fop.FallocateReq) (*fop.InodeReply, error) {
+	return nil, syscall.EROFS
+}
+
+func (f *frozenFile) CopyFileRange(ctx context.Context, q *fop.CopyRangeReq, dst xlator.File) (*fop.CopyRangeReply, error) {
+	if _, frozen := dst.(*frozenFile); frozen {
+		return nil, syscall.EROFS
+	}
+	return f.Child.CopyFileRange(ctx, q, dst)
 }
 
 // release gives a reference back.
@@ -142,6 +178,9 @@ func (f *liveFile) CopyFileRange(ctx context.Context, q *fop.CopyRangeReq, dst x
 	defer d.release(to)
 	if from.g != to.g {
 		return nil, syscall.EXDEV
+	}
+	if _, frozen := to.file.(*frozenFile); frozen {
+		return nil, syscall.EROFS
 	}
 	return from.file.CopyFileRange(ctx, q, to.file)
 }

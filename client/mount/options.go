@@ -6,6 +6,7 @@
 package mount
 
 import (
+	"log/slog"
 	"strconv"
 	"strings"
 	"syscall"
@@ -50,7 +51,7 @@ type Options struct {
 	FetchAttempts   int // rounds through the servers
 	OOMScore        int
 	LogFile         string // "" the default
-	LogLevel        string
+	LogLevel        string // "": as the volume says, INFO if it says nothing
 	VolumeName      string // the translator to mount, "": the top one
 	XlatorOptions   []XlatorOption
 	Foreground      bool
@@ -60,6 +61,7 @@ type Options struct {
 	transportSuffix string
 
 	bricks brickNews
+	level  slog.LevelVar // of the log
 }
 
 // XlatorOption overrides an option of those translators whose names match.

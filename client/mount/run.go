@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gofs/gofs/client/fuse"
+	"github.com/gofs/gofs/volfile"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/graph"
 	"github.com/gofs/gofs/xlators/xlator"
@@ -82,6 +83,7 @@ func (o *Options) serve(ctx context.Context, ready func()) error {
 		log.Error("the volfile cannot be used", "volume", o.Volume, "reason", err)
 		return o.failed(err)
 	}
+	o.setLevel(text)
 	top := newLive(first)
 	defer top.Close()
 	root, err := o.reach(ctx, top, text)
@@ -239,6 +241,15 @@ func (o *Options) openLog() (*slog.Logger, func(), error) {
 		var once sync.Once
 		out, done = f, func() { once.Do(func() { f.Close() }) }
 	}
-	level := logLevels[o.LogLevel]
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})), done, nil
+	o.level.Set(logLevels[o.LogLevel])
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: &o.level})), done, nil
+}
+
+// setLevel makes the log what option diagnostics.client-log-level of the volume says,
+// unless the mount was given a level of its own.
+func (o *Options) setLevel(text string) {
+	if g, err := volfile.Parse(text); err == nil && o.LogLevel == "" {
+		level, _ := g.Top().Get("log-level")
+		o.level.Set(logLevels[level]) // INFO is 0
+	}
 }

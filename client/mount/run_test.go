@@ -189,6 +189,29 @@ func TestMount(t *testing.T) {
 }
 
 // endBySignal ends a mount's process with SIGTERM and waits until it said so.
+func TestLogLevel(t *testing.T) {
+	text := "volume demo\n    type debug/io-stats\n    option log-level WARNING\nend-volume\n"
+	for _, c := range []struct {
+		own, text string
+		want      slog.Level
+	}{
+		{"", text, slog.LevelWarn},
+		{"", "volume demo\n    type debug/io-stats\nend-volume\n", slog.LevelInfo},
+		{"DEBUG", text, slog.LevelDebug},
+	} {
+		o := &Options{LogLevel: c.own, Foreground: true}
+		log, done, err := o.openLog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer done()
+		o.setLevel(c.text)
+		if !log.Enabled(t.Context(), c.want) || log.Enabled(t.Context(), c.want-1) {
+			t.Errorf("own %q, %s: the level is %v, want %v", c.own, c.text, o.level.Level(), c.want)
+		}
+	}
+}
+
 func endBySignal(t *testing.T, dir, log string) {
 	pids, err := exec.Command("pgrep", "-f", os.Args[0]+" 127.0.0.1:/demo "+dir+" ").Output()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/gofs/gofs/protocol/client"
 	"github.com/gofs/gofs/xlators/faults"
 	"github.com/gofs/gofs/xlators/iostats"
+	"github.com/gofs/gofs/xlators/readonly"
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
@@ -15,6 +16,7 @@ func types(resolve client.Resolver) map[string]xlator.New {
 		"protocol/client":    client.New(resolve),
 		"cluster/replicate":  afr.New,
 		"cluster/distribute": dht.New,
+		"features/read-only": readonly.New,
 		"debug/io-stats":     iostats.New,
 		"debug/faults":       faults.New,
 	}

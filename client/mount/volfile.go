@@ -159,6 +159,7 @@ func (o *Options) follow(ctx context.Context, l *live, text string, log *slog.Lo
 		if err == nil && next != text {
 			if err = o.replace(ctx, l, next, log); err == nil {
 				text = next
+				o.setLevel(text)
 				log.Info("the volume has changed, using its new volfile", "volume", o.Volume)
 			}
 		}
