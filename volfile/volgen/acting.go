@@ -4,12 +4,16 @@ package volgen
 const (
 	onBoth = iota
 	onBrick
+	onClient
 )
+
+// daemon is the type of options that the daemons act on: they are in no volfile.
+const daemon = ""
 
 // spec is an option that gofs acts on.
 type spec struct {
 	key  string // of volume set
-	typ  string // translator's type
+	typ  string // translator's type, or daemon
 	opt  string // the translator's own key
 	kind kind
 	min  float64  // with max, the range of a number; both 0: no limit
@@ -19,7 +23,10 @@ type spec struct {
 	doc  string // one line for "volume set help"
 }
 
-const inf = 1 << 53
+const (
+	inf   = 1 << 53
+	inf32 = 1<<32 - 2 // the largest user or group
+)
 
 var (
 	logLevels = []string{"DEBUG", "WARNING", "ERROR", "INFO", "CRITICAL", "NONE", "TRACE"}
@@ -32,6 +39,7 @@ var (
 var acting = []spec{
 	{"cluster.lookup-optimize", "cluster/distribute", "lookup-optimize", boolean, 0, 0, none, onBoth, "Trust a directory's layout: a name that is missing where its hash says does not exist."},
 	{"cluster.min-free-disk", "cluster/distribute", "min-free-disk", percentOrSize, 0, 100, none, onBoth, "New files avoid subvolumes with less free space than this."},
+	{"cluster.min-free-inodes", "cluster/distribute", "min-free-inodes", percent, 0, 100, none, onBoth, "New files avoid subvolumes with a smaller share of free inodes than this."},
 	{"cluster.subvols-per-directory", "cluster/distribute", "directory-layout-spread", number, 1, inf, none, onBoth, "Over how many subvolumes the files of one directory are spread."},
 	{"cluster.rsync-hash-regex", "cluster/distribute", "rsync-hash-regex", regex, 0, 0, none, onBoth, "Temporary names that match are hashed by the part in the first group."},
 	{"cluster.extra-hash-regex", "cluster/distribute", "extra-hash-regex", regex, 0, 0, none, onBoth, "As cluster.rsync-hash-regex, for another program's temporary names."},
@@ -43,31 +51,25 @@ var acting = []spec{
 	{"cluster.read-hash-mode", "cluster/replicate", "read-hash-mode", number, 0, 5, none, onBoth, "How reads choose among good bricks."},
 	{"cluster.quorum-type", "cluster/replicate", "quorum-type", enum, 0, 0, []string{"none", "auto", "fixed"}, onBoth, "How many bricks of a set must be up: more than half (auto), cluster.quorum-count of them (fixed), any (none)."},
 	{"cluster.quorum-count", "cluster/replicate", "quorum-count", number, 1, inf, none, onBoth, "Bricks that must be up with cluster.quorum-type fixed."},
+	{"cluster.choose-local", "cluster/replicate", "choose-local", boolean, 0, 0, none, onBoth, "Reads prefer a good brick on the client's own machine."},
 	{"cluster.post-op-delay-secs", "cluster/replicate", "post-op-delay-secs", number, 0, inf, none, onBoth, "Seconds that an idle lock and its marks are kept."},
 
 	{"network.ping-timeout", "protocol/client", "ping-timeout", duration, 1, 1013, none, onBoth, "Seconds of silence after which a brick counts as down."},
 
 	{"storage.health-check-interval", "storage/posix", "health-check-interval", duration, 0, 86400, none, onBoth, "Seconds between checks of a brick's disk; 0 for none."},
+	{"storage.health-check-timeout", "storage/posix", "health-check-timeout", number, 0, inf, none, onBoth, "Seconds that such a check may take; 0 for no limit."},
+	{"storage.owner-uid", "storage/posix", "brick-uid", number, -1, inf32, none, onBoth, "The user that the volume's root directory is given to when a brick starts; -1 leaves it."},
+	{"storage.owner-gid", "storage/posix", "brick-gid", number, -1, inf32, none, onBoth, "The group that the volume's root directory is given to when a brick starts; -1 leaves it."},
+	{"network.inode-lru-limit", "storage/posix", "inode-lru-limit", number, 0, 1048576, none, onBoth, "Inodes that a brick keeps in memory while nobody uses them; 0 for no limit."},
 	{"storage.gfid2path", "storage/posix", "gfid2path", boolean, 0, 0, none, onBoth, "Record with every file in which directory and by what name it is."},
 
 	{"diagnostics.brick-log-level", "debug/io-stats", "log-level", enum, 0, 0, logLevels, onBrick, "What bricks write to their logs."},
+	{"diagnostics.client-log-level", "debug/io-stats", "log-level", enum, 0, 0, logLevels, onClient, "What mounts write to their logs, if they were not mounted with a log-level."},
+
+	{"features.read-only", "features/read-only", "read-only", boolean, 0, 0, none, onBoth, "Clients refuse every change of the volume's content."},
 
 	{"auth.allow", "protocol/server", "auth.allow", addresses, 0, 0, none, onBoth, "Addresses of clients that may connect; * for all."},
 	{"auth.reject", "protocol/server", "auth.reject", addresses, 0, 0, none, onBoth, "Addresses of clients that may not connect."},
-}
 
-// fixed are options that volume create sets, as GlusterFS does, or that people set by
-// habit, and whose one value describes what gofs always does.
-var fixed = []struct {
-	key    string
-	values []string
-}{
-	{"cluster.eager-lock", []string{"on"}},
-	{"cluster.ensure-durability", []string{"on"}},
-	{"cluster.granular-entry-heal", []string{"on"}},
-	{"cluster.use-anonymous-inode", []string{"yes", "on"}},
-	{"nfs.disable", []string{"on"}},
-	{"performance.client-io-threads", []string{"off"}},
-	{"storage.fips-mode-rchecksum", []string{"on"}},
-	{"transport.address-family", []string{"inet", "inet6"}},
+	{"cluster.server-quorum-type", daemon, "server-quorum-type", enum, 0, 0, []string{"none", "server"}, onBoth, "With server, a node that sees too few of its peers (cluster.server-quorum-ratio) stops the volume's bricks."},
 }

@@ -19,6 +19,7 @@ const (
 	boolean kind = iota
 	number
 	duration      // seconds, or with a unit
+	percent       // 0 to 100, perhaps with %
 	percentOrSize // a percentage with %, or bytes, perhaps with KB, MB, ...
 	enum
 	regex     // a POSIX regular expression, or none
@@ -49,8 +50,15 @@ func (a *spec) check(v *Volume, value string) (string, error) {
 			return "", fmt.Errorf("invalid time format %q in \"option %s\"", value, a.opt)
 		}
 		return value, a.inRange(value, d, "%.0f")
+	case percent:
+		return a.checkPercent(value)
 	case percentOrSize:
-		return a.checkPercentOrSize(value)
+		if strings.HasSuffix(value, "%") {
+			return a.checkPercent(value)
+		}
+		if _, ok := size(value); !ok {
+			return "", fmt.Errorf("invalid number format %q in option %q", value, a.opt)
+		}
 	case enum:
 		if !slices.Contains(a.list, value) {
 			return "", fmt.Errorf("option %s %s: '%s' is not valid (possible options are %s.)", a.opt, value, value, strings.Join(a.list, ", "))
@@ -79,18 +87,12 @@ func (a *spec) inRange(value string, n float64, format string) error {
 	return nil
 }
 
-func (a *spec) checkPercentOrSize(value string) (string, error) {
-	if p, ok := strings.CutSuffix(value, "%"); ok {
-		f, err := strconv.ParseFloat(p, 64)
-		if err != nil || math.IsNaN(f) {
-			return "", fmt.Errorf("invalid percent format %q in \"option %s\"", value, a.opt)
-		}
-		return value, a.inRange(value, f, "%f")
+func (a *spec) checkPercent(value string) (string, error) {
+	f, err := strconv.ParseFloat(strings.TrimSuffix(value, "%"), 64)
+	if err != nil || math.IsNaN(f) || math.Signbit(f) {
+		return "", fmt.Errorf("invalid percent format %q in \"option %s\"", value, a.opt)
 	}
-	if _, ok := size(value); !ok {
-		return "", fmt.Errorf("invalid number format %q in option %q", value, a.opt)
-	}
-	return value, nil
+	return value, a.inRange(value, f, "%f")
 }
 
 // checkAddresses drops blanks, as GlusterFS does, and checks every part: an address, a
@@ -122,13 +124,9 @@ func validAddress(s string) bool {
 	})
 }
 
-func isBool(s string) bool {
-	switch strings.ToLower(s) {
-	case "on", "off", "yes", "no", "true", "false", "enable", "disable", "1", "0":
-		return true
-	}
-	return false
-}
+func isBool(s string) bool { return isOn(s) || slices.Contains(alwaysOff, strings.ToLower(s)) }
+
+func isOn(s string) bool { return slices.Contains(alwaysOn, strings.ToLower(s)) }
 
 // seconds reads a number of seconds with GlusterFS's units.
 func seconds(s string) (float64, bool) {

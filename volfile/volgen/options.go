@@ -1,9 +1,9 @@
 package volgen
 
 import (
+	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -48,6 +48,9 @@ func Resolve(key string) (string, bool) {
 		if r.key == key {
 			return key, true
 		}
+	}
+	if slices.Contains(unlisted, key) || isGlobal(key) {
+		return key, true
 	}
 	if !strings.Contains(key, ".") {
 		for _, r := range table {
@@ -112,8 +115,8 @@ func Check(v *Volume, key, value string) (fullKey, stored string, err error) {
 	if userKey(full) {
 		return full, value, nil
 	}
-	if global(full) {
-		return "", "", fmt.Errorf("Not a valid option for single volume")
+	if isGlobal(full) {
+		return "", "", errors.New("Not a valid option for single volume")
 	}
 	for _, f := range fixed {
 		if f.key == full {
@@ -126,14 +129,7 @@ func Check(v *Volume, key, value string) (fullKey, stored string, err error) {
 			return full, stored, err
 		}
 	}
-	return "", "", fmt.Errorf("option %s is an option of GlusterFS for something that gofs does not have or does by itself; it cannot be set", full)
-}
-
-func checkFixed(key, value string, values []string) error {
-	if slices.Contains(values, value) {
-		return nil
-	}
-	return fmt.Errorf("option %s can only be %s in gofs", key, strings.Join(values, " or "))
+	return "", "", refusal(full)
 }
 
 // List returns every option with its value in force in v, in the table's order, then
@@ -187,7 +183,8 @@ func valueOf(v *Volume, r row) Value {
 // Help describes one option that gofs acts on.
 type Help struct{ Key, Default, Text string }
 
-// Helps returns the options that act, in the table's order.
+// Helps returns the options that act, in the table's order; those of the whole cluster
+// are the last.
 func Helps() []Help {
 	var out []Help
 	for _, r := range table {
@@ -197,42 +194,12 @@ func Helps() []Help {
 		}
 		out = append(out, Help{r.key, r.def, acting[i].doc})
 	}
-	return out
-}
-
-// globals are the options of the whole cluster, in the order of "volume get all all".
-var globals = []row{
-	{"cluster.op-version", strconv.Itoa(OpVersion), false},
-	{"cluster.max-op-version", strconv.Itoa(OpVersion), false},
-}
-
-// OpVersion is the GlusterFS version whose behaviour gofs has, as GlusterFS counts.
-const OpVersion = 100000
-
-// global tells whether key can only be set for all volumes.
-func global(key string) bool {
-	switch key {
-	case "cluster.server-quorum-ratio", "cluster.enable-shared-storage", "cluster.op-version", "cluster.max-op-version",
-		"cluster.brick-multiplex", "cluster.max-bricks-per-process", "glusterd.vol_count_per_thread", "cluster.localtime-logging",
-		"cluster.daemon-log-level", "cluster.brick-graceful-cleanup":
-		return true
-	}
-	return false
-}
-
-// Globals returns the options of the whole cluster with their values, or the one called
-// key.
-func Globals(key string) ([]Value, error) {
-	var out []Value
-	for _, r := range globals {
-		if key == "all" || key == r.key {
-			out = append(out, Value{r.key, r.def, r.marked})
+	for i := range globals {
+		if g := &globals[i]; g.spec.doc != "" {
+			out = append(out, Help{g.key, g.def, g.spec.doc})
 		}
 	}
-	if out == nil {
-		return nil, fmt.Errorf("Not a valid option for all volumes")
-	}
-	return out, nil
+	return out
 }
 
 // Lasting tells whether an option survives a reset of all options: those that volume

@@ -132,7 +132,7 @@ var table = []row{
 	{"client.keepalive-count", "9", false},
 	{"client.strict-locks", "off", false},
 	{"network.tcp-window-size", "(null)", true},
-	{"network.inode-lru-limit", "16384", true},
+	{"network.inode-lru-limit", "65536", true},
 	{"auth.allow", "*", false},
 	{"auth.reject", "(null)", true},
 	{"transport.keepalive", "1", false},
@@ -346,3 +346,6 @@ var table = []row{
 	{"cluster.use-anonymous-inode", "yes", false},
 	{"rebalance.ensure-durability", "on", true},
 }
+
+// unlisted are options that are known but that "volume get VOL all" does not print.
+var unlisted = []string{"cluster.localtime-logging", "nfs.rdirplus", "nfs.transport-type"}

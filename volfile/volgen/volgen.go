@@ -91,9 +91,13 @@ func ClientGraph(v *Volume) *volfile.Graph {
 			below = append(below, b.ID)
 		}
 	}
-	dht := g.Add(&volfile.Node{Name: v.Name + "-dht", Type: "cluster/distribute", Subvolumes: below})
-	apply(v, dht, side{})
-	top := g.Add(&volfile.Node{Name: v.Name, Type: "debug/io-stats", Subvolumes: []string{dht.Name}})
+	last := g.Add(&volfile.Node{Name: v.Name + "-dht", Type: "cluster/distribute", Subvolumes: below})
+	apply(v, last, side{})
+	if isOn(v.Options["features.read-only"]) {
+		last = g.Add(&volfile.Node{Name: v.Name + "-read-only", Type: "features/read-only", Subvolumes: []string{last.Name}})
+		apply(v, last, side{})
+	}
+	top := g.Add(&volfile.Node{Name: v.Name, Type: "debug/io-stats", Subvolumes: []string{last.Name}})
 	apply(v, top, side{})
 	return g
 }
@@ -148,7 +152,7 @@ type side struct{ brick bool }
 func apply(v *Volume, n *volfile.Node, s side) {
 	for i := range acting {
 		a := &acting[i]
-		if a.typ != n.Type || a.on == onBrick && !s.brick {
+		if a.typ != n.Type || a.on == onBrick && !s.brick || a.on == onClient && s.brick {
 			continue
 		}
 		if value, ok := v.Options[a.key]; ok {

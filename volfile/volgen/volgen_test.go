@@ -25,7 +25,8 @@ func volume(n, replica, arbiter int, options map[string]string) *Volume {
 func TestGolden(t *testing.T) {
 	options := map[string]string{
 		"cluster.quorum-type": "fixed", "cluster.quorum-count": "2", "network.ping-timeout": "10",
-		"cluster.lookup-optimize": "off", "storage.health-check-interval": "10", "diagnostics.brick-log-level": "DEBUG",
+		"cluster.lookup-optimize": "off", "storage.health-check-interval": "10", "diagnostics.brick-log-level": "DEBUG", "diagnostics.client-log-level": "ERROR",
+		"features.read-only": "off", "storage.owner-uid": "36", "cluster.server-quorum-type": "server",
 		"cluster.granular-entry-heal": "on", "nfs.disable": "on",
 		"user.note": "some text", "cluster.rsync-hash-regex": `^\.(.+)\.[^.]+$`, "auth.allow": "10.0.0.*",
 	}
@@ -42,6 +43,7 @@ func TestGolden(t *testing.T) {
 		{"arbiter-data-brick", BrickGraph(volume(6, 3, 1, nil), 4)},
 		{"options-client", ClientGraph(volume(3, 3, 1, options))},
 		{"options-brick", BrickGraph(volume(3, 3, 1, options), 0)},
+		{"read-only-client", ClientGraph(volume(2, 1, 0, map[string]string{"features.read-only": "enable"}))},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := c.graph.String()
@@ -89,8 +91,19 @@ func TestCheck(t *testing.T) {
 		{"ping-timeoutt", "1", "", "option : ping-timeoutt does not exist\nDid you mean ping-timeout?"},
 		{"nfs.disable", "on", "on", ""},
 		{"nfs.disable", "off", "", "option nfs.disable can only be on in gofs"},
+		{"nfs.disable", "Enable", "Enable", ""},
 		{"cluster.brick-multiplex", "on", "", "Not a valid option for single volume"},
-		{"performance.io-thread-count", "16", "", "option performance.io-thread-count is an option of GlusterFS for something that gofs does not have or does by itself; it cannot be set"},
+		{"cluster.server-quorum-ratio", "51%", "", "Not a valid option for single volume"},
+		{"cluster.server-quorum-type", "server", "server", ""},
+		{"cluster.server-quorum-type", "off", "", "option server-quorum-type off: 'off' is not valid (possible options are none, server.)"},
+		{"cluster.min-free-inodes", "200%", "", "'200.000000' in 'option min-free-inodes 200%' is out of range [0 - 100]"},
+		{"cluster.min-free-inodes", "-3", "", `invalid percent format "-3" in "option min-free-inodes"`},
+		{"cluster.subvols-per-directory", "0", "", "'0' in 'option directory-layout-spread 0' is smaller than minimum value '1'"},
+		{"features.read-only", "maybe", "", "option read-only maybe: 'maybe' is not a valid boolean value"},
+		{"storage.owner-uid", "abc", "", `invalid number format "abc" in option "brick-uid"`},
+		{"network.inode-lru-limit", "99999999", "", "'99999999' in 'option inode-lru-limit 99999999' is out of range [0 - 1048576]"},
+		{"performance.io-thread-count", "16", "", "option performance.io-thread-count has no meaning in gofs: there are no pools of threads to size: every request runs on its own"},
+		{"nfs.rdirplus", "on", "", "option nfs.rdirplus has no meaning in gofs: there is no NFS server in it"},
 	} {
 		t.Run(c.key+"="+c.value, func(t *testing.T) {
 			_, stored, err := Check(v, c.key, c.value)
@@ -123,7 +136,7 @@ func TestActingOptionsAreInTheTable(t *testing.T) {
 func TestActingOptionsAreRead(t *testing.T) {
 	homes := map[string]string{
 		"cluster/distribute": "dht", "cluster/replicate": "afr", "protocol/client": "protocol/client",
-		"storage/posix": "xlators/posix", "debug/io-stats": "server/brick", "protocol/server": "server/brick",
+		"storage/posix": "xlators/posix", "features/read-only": "xlators/readonly", "debug/io-stats": "server/brick", "protocol/server": "server/brick",
 	}
 	sources := map[string]string{}
 	for typ, dir := range homes {
@@ -140,7 +153,7 @@ func TestActingOptionsAreRead(t *testing.T) {
 		}
 	}
 	for _, a := range acting {
-		if !strings.Contains(sources[a.typ], `"`+a.opt+`"`) {
+		if a.typ != daemon && !strings.Contains(sources[a.typ], `"`+a.opt+`"`) {
 			t.Errorf("%s is accepted but %s does not read %q", a.key, a.typ, a.opt)
 		}
 	}
