@@ -41,7 +41,7 @@ func (d *Daemon) Get(_ context.Context, q *mgmt.GetReq) ([]mgmt.OptionValue, err
 	var values []volgen.Value
 	if q.Name == all {
 		var err error
-		if values, err = volgen.Globals(q.Key); err != nil {
+		if values, err = volgen.Globals(nil, q.Key); err != nil {
 			return nil, mgmt.Errorf("%v", err)
 		}
 	} else {
