@@ -46,6 +46,7 @@ type conn struct {
 	room     sync.Cond
 	cancels  map[uint64]context.CancelFunc // of calls that may wait, by call id
 	handles  map[uint64]*handle
+	last     *request // of the calls being done
 }
 
 // request is one call on its way.
@@ -56,8 +57,12 @@ type request struct {
 	msg     *wire.Buf
 	payload *wire.Buf
 	ctx     context.Context
-	waits   bool // it gave up its place among the calls in flight
+	waits   bool // it gave up its place among the calls in flight; guarded by conn.mu
 	replied bool
+
+	since      time.Time
+	caller     atomic.Pointer[fop.Caller] // once the message was parsed
+	prev, next *request                   // guarded by conn.mu; in conn.last's list
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -157,7 +162,7 @@ func (c *conn) dispatch(h wire.Header, msg *wire.Buf) error {
 		msg.Free()
 		return fmt.Errorf("%w: payload with op %d", wire.ErrMalformed, h.Op)
 	}
-	c.enter(int(h.Payload))
+	c.enter(q)
 	if h.Payload > 0 {
 		q.payload = c.s.pool.Get(int(h.Payload))
 		if err := c.r.Payload(q.payload.B); err != nil {
@@ -207,8 +212,10 @@ func (q *request) run() {
 	q.handle(q)
 }
 
-// enter takes a place among the calls in flight, for one with so many bytes of data.
-func (c *conn) enter(bytes int) {
+// enter takes a place among the calls in flight.
+func (c *conn) enter(q *request) {
+	bytes := int(q.h.Payload)
+	q.since = time.Now()
 	c.mu.Lock()
 	for c.inFlight >= c.s.cfg.MaxInFlight || c.bytes > 0 && c.bytes+bytes > c.s.cfg.MaxBytes {
 		if c.why != nil {
@@ -220,6 +227,10 @@ func (c *conn) enter(bytes int) {
 	c.full.Store(false)
 	c.inFlight++
 	c.bytes += bytes
+	if q.prev = c.last; q.prev != nil {
+		q.prev.next = q
+	}
+	c.last = q
 	c.mu.Unlock()
 }
 
@@ -232,6 +243,7 @@ func (c *conn) leave(q *request) {
 		c.inFlight--
 	}
 	c.bytes -= int(q.h.Payload)
+	c.unlist(q)
 	if cancel := c.cancels[q.h.ID]; cancel != nil && mayWait(q.h.Op) {
 		delete(c.cancels, q.h.ID)
 		cancel()
@@ -240,6 +252,19 @@ func (c *conn) leave(q *request) {
 		c.room.Broadcast()
 	}
 	c.mu.Unlock()
+}
+
+// unlist takes q out of the list of calls being done; mu is held.
+func (c *conn) unlist(q *request) {
+	if q.prev != nil {
+		q.prev.next = q.next
+	}
+	if q.next != nil {
+		q.next.prev = q.prev
+	} else {
+		c.last = q.prev
+	}
+	q.prev, q.next = nil, nil
 }
 
 // wait moves a call from those in flight to those that wait for a lock.

@@ -3,6 +3,7 @@ package server
 import (
 	"syscall"
 
+	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
@@ -10,6 +11,9 @@ import (
 type handle struct {
 	file xlator.File // nil while it is being opened, and for a directory
 	dir  xlator.Dir
+
+	gfid  fop.GFID
+	flags uint32 // it was opened with
 
 	refs    int
 	closing bool // close when refs is 0
