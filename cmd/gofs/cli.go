@@ -44,9 +44,13 @@ type command struct {
 	words   []string // that lead to it
 	pattern string   // its usage
 	help    string   // what it does, for the help listings
+	more    []form   // other forms of it, which only the help listings show
 	local   bool     // needs no daemon
 	run     func(c *cli, ctx context.Context, args []string) error
 }
+
+// form is a form of a command.
+type form struct{ pattern, help string }
 
 // usage is returned for wrong arguments: an optional reason and the command's pattern
 // are printed on stderr.
@@ -63,8 +67,8 @@ func commands() []command {
 	return slices.Concat(
 		[]command{
 			{words: []string{"help"}, pattern: "help", help: "display command options", local: true, run: (*cli).help},
-			{words: []string{"pool", "list"}, pattern: "pool list", help: "list all the nodes in the pool (including localhost)", run: (*cli).poolList},
 		},
+		peerCommands(),
 		volumeCommands(),
 	)
 }
@@ -82,7 +86,7 @@ func (c *cli) main(ctx context.Context, args []string) int {
 }
 
 const globalUsage = `
- Usage: gofs [options] <help> <pool> <volume>
+ Usage: gofs [options] <help> <peer> <pool> <volume>
  Options:
  --help  Shows the help information
  --version  Shows the version

@@ -10,6 +10,7 @@ import (
 )
 
 func (c *cli) listHelp() {
+	fmt.Fprintf(c.stdout, " %-25s- %s\n\n", "peer help", "display help for peer commands")
 	fmt.Fprintf(c.stdout, " %-25s- %s\n\n", "volume help", "display help for volume commands")
 }
 
@@ -20,14 +21,18 @@ func (c *cli) help(context.Context, []string) error {
 }
 
 func (c *cli) volumeHelp(context.Context, []string) error {
+	c.helpOf("gofs volume commands", volumeCommands())
+	return nil
+}
+
+// helpOf lists commands under a title.
+func (c *cli) helpOf(title string, cmds []command) {
 	var lines []string
-	for _, cmd := range volumeCommands() {
+	for _, cmd := range cmds {
 		lines = append(lines, cmd.pattern+" - "+cmd.help)
 	}
 	slices.Sort(lines)
-	const title = "gofs volume commands"
 	fmt.Fprintf(c.stdout, "\n%s\n%s\n\n%s\n\n\n", title, strings.Repeat("=", len(title)), strings.Join(lines, "\n"))
-	return nil
 }
 
 // setHelp describes the options that act.

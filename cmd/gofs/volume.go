@@ -16,7 +16,8 @@ func volumeCommands() []command {
 		{words: []string{"volume", "info"}, pattern: "volume info [all|<VOLNAME>]", help: "list information of all volumes", run: (*cli).volumeInfo},
 		{words: []string{"volume", "list"}, pattern: "volume list", help: "list all volumes in cluster", run: (*cli).volumeList},
 		{words: []string{"volume", "reset"}, pattern: "volume reset <VOLNAME> [option] [force]", help: "reset all the reconfigured options", run: (*cli).volumeReset},
-		{words: []string{"volume", "set"}, pattern: "volume set <VOLNAME> <KEY> <VALUE>", help: "set options for volume <VOLNAME>", run: (*cli).volumeSet},
+		{words: []string{"volume", "set"}, pattern: "volume set <VOLNAME> group <GROUP>", help: "set the options of a group, such as virt, for volume <VOLNAME>",
+			more: []form{{"volume set <VOLNAME> <KEY> <VALUE>", "set options for volume <VOLNAME>"}}, run: (*cli).volumeSet},
 		{words: []string{"volume", "start"}, pattern: "volume start <VOLNAME> [force]", help: "start volume specified by <VOLNAME>", run: (*cli).volumeStart},
 		{words: []string{"volume", "status"}, pattern: "volume status [all | <VOLNAME> [<BRICK>]] [detail|clients]", help: "display status of all or specified volume(s)/brick", run: (*cli).volumeStatus},
 		{words: []string{"volume", "stop"}, pattern: "volume stop <VOLNAME> [force]", help: "stop volume specified by <VOLNAME>", run: (*cli).volumeStop},
@@ -58,6 +59,7 @@ func (c *cli) acted(verb, element, name, more string, r *mgmt.VolumeReply, err e
 		return fmt.Errorf("volume %s: %s: failed: %w", verb, name, err)
 	}
 	fmt.Fprintf(c.stdout, "volume %s: %s: success%s\n", verb, name, more)
+	fmt.Fprint(c.stderr, r.Warning)
 	return nil
 }
 

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/gofs/gofs/protocol/mgmt"
+	"github.com/gofs/gofs/volfile/volgen"
 )
 
 func (c *cli) volumeSet(ctx context.Context, args []string) error {
@@ -12,19 +14,48 @@ func (c *cli) volumeSet(ctx context.Context, args []string) error {
 		c.setHelp()
 		return nil
 	}
+	if len(args) == 1 && args[0] == "help-xml" {
+		c.setHelpXML()
+		return nil
+	}
 	if len(args) < 3 || len(args)%2 != 1 {
 		return usage{}
 	}
-	if args[1] == "group" {
-		return usage{"groups of options are not supported"}
-	}
 	q := &mgmt.SetReq{Name: args[0]}
-	for i := 1; i < len(args); i += 2 {
-		if args[i] == "" || args[i+1] == "" {
+	if args[1] == "group" && q.Name != "all" {
+		if len(args) != 3 {
 			return usage{}
 		}
-		q.Options = append(q.Options, mgmt.Option{Key: args[i], Value: args[i+1]})
+		if err := c.addGroup(q, args[2]); err != nil {
+			return err
+		}
+	} else {
+		for i := 1; i < len(args); i += 2 {
+			if args[i] == "" || args[i+1] == "" {
+				return usage{}
+			}
+			q.Options = append(q.Options, mgmt.Option{Key: args[i], Value: args[i+1]})
+		}
 	}
+	return c.set(ctx, q)
+}
+
+// addGroup adds the options of a group to q, and tells which of them it leaves out.
+func (c *cli) addGroup(q *mgmt.SetReq, name string) error {
+	set, skipped := volgen.Group(name)
+	if set == nil {
+		return fmt.Errorf("There is no group of options called %s. Groups are %s.", name, strings.Join(volgen.Groups(), ", "))
+	}
+	for _, o := range set {
+		q.Options = append(q.Options, mgmt.Option{Key: o[0], Value: o[1]})
+	}
+	if len(skipped) > 0 {
+		fmt.Fprintf(c.stderr, "left out, since it has no meaning in gofs: %s\n", strings.Join(skipped, ", "))
+	}
+	return nil
+}
+
+func (c *cli) set(ctx context.Context, q *mgmt.SetReq) error {
 	err := c.conn.Set(ctx, q)
 	if err != nil && !refused(err) {
 		return err

@@ -19,13 +19,17 @@ type xmlText struct {
 
 // newXML begins an answer: that of success, or of err.
 func newXML(err error) *xmlText {
+	if err != nil {
+		return newXMLCode(-1, mgmt.ErrorCode(err), err.Error())
+	}
+	return newXMLCode(0, 0, "")
+}
+
+// newXMLCode begins an answer with these codes.
+func newXMLCode(ret, errno int, text string) *xmlText {
 	x := &xmlText{}
 	x.b.WriteString("<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n")
 	x.open("cliOutput")
-	ret, errno, text := 0, 0, ""
-	if err != nil {
-		ret, errno, text = -1, mgmt.ErrorCode(err), err.Error()
-	}
 	x.leaf("opRet", ret)
 	x.leaf("opErrno", errno)
 	x.leaf("opErrstr", text)

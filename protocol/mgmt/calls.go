@@ -22,6 +22,22 @@ func (c *Client) Pool(ctx context.Context) ([]Peer, error) {
 	return *r, nil
 }
 
+// Probe takes the daemon at host into the pool.
+func (c *Client) Probe(ctx context.Context, host string) (*ProbeReply, error) {
+	return ask[ProbeReply](ctx, c, methodProbe, nameReq{host})
+}
+
+// Detach takes a node out of the pool.
+func (c *Client) Detach(ctx context.Context, q *DetachReq) error {
+	return order(ctx, c, methodDetach, q)
+}
+
+// Recover makes the daemon's node the only one that decides, after a majority was lost
+// for good.
+func (c *Client) Recover(ctx context.Context) error {
+	return order(ctx, c, methodRecover, struct{}{})
+}
+
 // Create makes a volume.
 func (c *Client) Create(ctx context.Context, q *CreateReq) (*VolumeReply, error) {
 	return ask[VolumeReply](ctx, c, methodCreate, q)

@@ -53,6 +53,10 @@ func NewClient(conn net.Conn) (*Client, error) {
 		conn.Close()
 		return nil, fmt.Errorf("%w: %w", ErrConnection, err)
 	}
+	return newClient(conn), nil
+}
+
+func newClient(conn net.Conn) *Client {
 	c := &Client{
 		conn:  conn,
 		done:  make(chan struct{}),
@@ -60,7 +64,7 @@ func NewClient(conn net.Conn) (*Client, error) {
 		subs:  map[string][]chan struct{}{},
 	}
 	go c.read()
-	return c, nil
+	return c
 }
 
 // Close ends the connection; calls that wait return ErrConnection.

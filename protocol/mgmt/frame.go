@@ -12,9 +12,11 @@ import (
 const (
 	Magic = "gofs"
 
-	KindMgmt byte = 'm' // this package
-	KindData byte = 'd' // protocol/wire, on brick ports
-	KindRaft byte = 'r' // reserved for the daemons' log
+	KindMgmt   byte = 'm' // this package, for anybody
+	KindPeer   byte = 'p' // this package, between daemons of a pool, after Greet
+	KindRaft   byte = 'r' // the daemons' log, after Greet
+	KindGossip byte = 'g' // the daemons' gossip, encrypted with the pool's key
+	KindData   byte = 'd' // protocol/wire, on brick ports
 )
 
 // MaxFrame is the largest JSON text of one message, in bytes. It is checked before

@@ -1,6 +1,9 @@
 package mgmt
 
-import "context"
+import (
+	"context"
+	"net"
+)
 
 // A Service is what a daemon answers. Errors of type *Error travel as they are, others
 // as their text.
@@ -18,6 +21,12 @@ type Service interface {
 	Reset(context.Context, *ResetReq) error
 	Volfile(ctx context.Context, volume string) (string, error)
 	Portmap(ctx context.Context, brickPath string) (int, error)
+
+	Greeting(ctx context.Context, from net.Addr) (*Greeting, error)
+	Join(context.Context, *JoinReq) error
+	Probe(ctx context.Context, host string) (*ProbeReply, error)
+	Detach(context.Context, *DetachReq) error
+	Recover(context.Context) error
 }
 
 // DaemonRoutes returns the methods of a daemon. Without admin those that change
@@ -37,6 +46,10 @@ func DaemonRoutes(s Service, admin bool) Routes {
 			port, err := s.Portmap(ctx, q.Name)
 			return portReply{port}, err
 		}),
+		methodGreeting: route(func(ctx context.Context, c *Conn, _ *struct{}) (*Greeting, error) { return s.Greeting(ctx, c.Addr) }),
+		// Whoever comes first may take in a daemon that is alone and has nothing, as in
+		// GlusterFS: the two have no secret in common yet.
+		methodJoin: route(func(ctx context.Context, _ *Conn, q *JoinReq) (struct{}, error) { return struct{}{}, s.Join(ctx, q) }),
 		methodSubscribe: route(func(_ context.Context, c *Conn, q *nameReq) (struct{}, error) {
 			c.Subscribe(q.Name)
 			return struct{}{}, nil
@@ -47,6 +60,13 @@ func DaemonRoutes(s Service, admin bool) Routes {
 		methodStart:  route(func(ctx context.Context, _ *Conn, q *VolumeReq) (*VolumeReply, error) { return s.Start(ctx, q) }),
 		methodStop:   route(func(ctx context.Context, _ *Conn, q *VolumeReq) (*VolumeReply, error) { return s.Stop(ctx, q) }),
 		methodDelete: route(func(ctx context.Context, _ *Conn, q *VolumeReq) (*VolumeReply, error) { return s.Delete(ctx, q) }),
+		methodProbe:  route(func(ctx context.Context, _ *Conn, q *nameReq) (*ProbeReply, error) { return s.Probe(ctx, q.Name) }),
+		methodDetach: route(func(ctx context.Context, _ *Conn, q *DetachReq) (struct{}, error) {
+			return struct{}{}, s.Detach(ctx, q)
+		}),
+		methodRecover: route(func(ctx context.Context, _ *Conn, _ *struct{}) (struct{}, error) {
+			return struct{}{}, s.Recover(ctx)
+		}),
 		methodSet: route(func(ctx context.Context, _ *Conn, q *SetReq) (struct{}, error) {
 			return struct{}{}, s.Set(ctx, q)
 		}),

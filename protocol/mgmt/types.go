@@ -20,6 +20,7 @@ const (
 	CodeNoVolume   = 30806 // no such volume, from volume info
 	CodeBadRequest = 22    // unknown method or parameters that cannot be read
 	CodeNotAllowed = 1     // only root on the daemon's own machine may ask for this
+	CodeHasBricks  = 3     // the node to detach hosts bricks
 	CodeOffline    = 107   // the brick asked for is not running
 )
 
@@ -42,6 +43,11 @@ func ErrorCode(err error) int {
 const (
 	methodNode      = "node"
 	methodPool      = "pool list"
+	methodProbe     = "peer probe"
+	methodDetach    = "peer detach"
+	methodRecover   = "cluster recover"
+	methodGreeting  = "greeting"
+	methodJoin      = "join"
 	methodCreate    = "volume create"
 	methodStart     = "volume start"
 	methodStop      = "volume stop"
@@ -66,11 +72,30 @@ type Node struct {
 	Version string `json:"version"`
 }
 
-// Peer is one row of the pool list.
+// Peer is one node of the pool as the daemon that was asked sees it.
 type Peer struct {
-	UUID      string `json:"uuid"`
-	Host      string `json:"hostname"`
-	Connected bool   `json:"connected"`
+	UUID      string   `json:"uuid"`
+	Host      string   `json:"hostname"`
+	Others    []string `json:"otherNames,omitempty"`
+	Self      bool     `json:"self,omitempty"` // the daemon that was asked
+	Connected bool     `json:"connected"`
+	State     string   `json:"state"`           // Peer in Cluster, or Probe Sent to Peer until it has joined
+	Since     string   `json:"since,omitempty"` // RFC 3339: when Connected last changed, as far as known
+	Voter     bool     `json:"voter"`           // takes part in deciding
+	Leader    bool     `json:"leader,omitempty"`
+	Version   string   `json:"version,omitempty"`
+}
+
+// ProbeReply is the outcome of a probe that was not refused.
+type ProbeReply struct {
+	Code    int    `json:"code"`    // GlusterFS's: 0 done, 1 localhost, 2 known already
+	Message string `json:"message"` // "" for done
+}
+
+// DetachReq asks to take a node out of the pool.
+type DetachReq struct {
+	Host  string `json:"hostname"`
+	Force bool   `json:"force,omitempty"`
 }
 
 // CreateReq asks for a new volume.
@@ -93,6 +118,8 @@ type VolumeReq struct {
 type VolumeReply struct {
 	Name string `json:"name"`
 	ID   string `json:"id"`
+	// Warning says what is not done yet, lines for a person.
+	Warning string `json:"warning,omitempty"`
 }
 
 // Option is one option of a volume.

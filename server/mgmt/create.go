@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/gofs/gofs/protocol/mgmt"
@@ -16,8 +17,6 @@ import (
 // Create implements mgmt.Service. The bricks' directories are marked as the new
 // volume's before it is recorded; whatever fails, they are left as they were.
 func (d *Daemon) Create(ctx context.Context, q *mgmt.CreateReq) (*mgmt.VolumeReply, error) {
-	d.changing.Lock()
-	defer d.changing.Unlock()
 	if err := checkName(q.Name); err != nil {
 		return nil, err
 	}
@@ -33,14 +32,12 @@ func (d *Daemon) Create(ctx context.Context, q *mgmt.CreateReq) (*mgmt.VolumeRep
 			return nil, err
 		}
 	}
-	done, err := d.prepare(v, q.Force)
+	err = d.prepare(ctx, v, q.Force)
 	if err == nil {
-		err = d.do(&store.Command{CreateVolume: v})
+		_, err = d.commit(ctx, &store.Command{CreateVolume: v})
 	}
 	if err != nil {
-		for i := range done {
-			done[len(done)-1-i].undo(d.cfg.Log)
-		}
+		d.unprepare(v)
 		return nil, err
 	}
 	return &mgmt.VolumeReply{Name: v.Name, ID: v.ID}, nil
@@ -105,21 +102,18 @@ func (d *Daemon) nodeOf(ctx context.Context, host string) (string, bool) {
 	if d.cfg.Address != "" && host == d.cfg.Address {
 		return d.uuid, true
 	}
-	for _, n := range d.store.State().Nodes {
-		if n.Host != "" && n.Host == host {
-			return n.UUID, true
-		}
+	if n, ok := d.store.State().NodeCalled(host); ok {
+		return n.UUID, true
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return "", false
 	}
-	for _, a := range addrs {
-		if d.mine(a.Unmap()) {
-			return d.uuid, true
-		}
+	if slices.ContainsFunc(addrs, func(a netip.Addr) bool { return d.mine(a.Unmap()) }) {
+		return d.uuid, true
 	}
-	return "", false
+	n, ok := d.nodeAt(ctx, host)
+	return n.UUID, ok
 }
 
 // mine tells whether a is an address of this daemon. A loopback address is only if the
@@ -129,21 +123,7 @@ func (d *Daemon) mine(a netip.Addr) bool {
 		own, err := netip.ParseAddr(d.cfg.Address)
 		return err == nil && own.Unmap() == a
 	}
-	if a.IsLoopback() {
-		return false
-	}
-	interfaces, err := net.InterfaceAddrs()
-	if err != nil {
-		return false
-	}
-	for _, i := range interfaces {
-		if n, ok := i.(*net.IPNet); ok {
-			if own, ok := netip.AddrFromSlice(n.IP); ok && own.Unmap() == a {
-				return true
-			}
-		}
-	}
-	return false
+	return !a.IsLoopback() && isLocal(a)
 }
 
 // checkSpread refuses a replicate set with two bricks on one node, which dies with it.

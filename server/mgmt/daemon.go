@@ -25,6 +25,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -63,14 +64,21 @@ const SocketName = "gofsd.socket"
 type Daemon struct {
 	cfg    Config
 	uuid   string
+	pool   *pool
+	links  *links
 	store  *store.Store
 	ports  *portmap.Map
 	bricks *brickproc.Supervisor
+	poked  chan struct{} // has room for one token; see poke
 
 	// changing is held by orders that touch bricks' directories, so that two of them
 	// do not prepare the same one.
 	changing sync.Mutex
-	driving  sync.Mutex // see drive
+	// probing is held while this node probes another or is probed, so that two pools do
+	// not take each other in.
+	probing sync.Mutex
+	made    preparedBricks
+	driving sync.Mutex // see drive
 
 	mu    sync.Mutex
 	conns map[*mgmt.Conn]bool // guarded by mu; those to tell of changed volfiles
@@ -89,11 +97,10 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	st, err := store.Open(ctx, cfg.WorkDir, uuid, cfg.Log)
+	pool, err := openPool(cfg.WorkDir, uuid)
 	if err != nil {
 		return err
 	}
-	defer st.Close()
 	tcp, err := net.Listen("tcp", net.JoinHostPort(cfg.Address, strconv.Itoa(cfg.Port)))
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
@@ -113,10 +120,13 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := announce(st, store.Node{UUID: uuid, Host: cfg.Address, Port: cfg.Port}); err != nil {
+	d := &Daemon{cfg: cfg, uuid: uuid, pool: pool, ports: ports, conns: map[*mgmt.Conn]bool{}, poked: make(chan struct{}, 1)}
+	d.links = newLinks(d)
+	d.store, err = store.Open(ctx, store.Config{Dir: cfg.WorkDir, Node: uuid, Member: pool.joined(), Streams: d.links.newStreams, Log: cfg.Log})
+	if err != nil {
 		return err
 	}
-	d := &Daemon{cfg: cfg, uuid: uuid, store: st, ports: ports, conns: map[*mgmt.Conn]bool{}}
+	defer d.store.Close()
 	d.bricks = brickproc.New(brickproc.Config{Exe: cfg.Exe, RunDir: cfg.RunDir, LogDir: cfg.LogDir,
 		Daemon: filepath.Join(cfg.RunDir, SocketName), Listen: cfg.Address, Ports: ports, Log: cfg.Log})
 	defer d.bricks.Close()
@@ -130,6 +140,10 @@ func (d *Daemon) run(ctx context.Context, tcp, local net.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
+	defer d.links.forget() // before the streams of other daemons are waited for
+	if err := d.begin(ctx); err != nil {
+		return err
+	}
 	lost := make(chan error, 2)
 	everybody, root := mgmt.DaemonRoutes(d, false), mgmt.DaemonRoutes(d, true)
 	wg.Go(func() {
@@ -142,6 +156,7 @@ func (d *Daemon) run(ctx context.Context, tcp, local net.Listener) error {
 	})
 	wg.Go(func() { lost <- d.accept(ctx, local, func(net.Conn) mgmt.Routes { return root }) })
 	wg.Go(func() { d.reconcile(ctx) })
+	wg.Go(func() { d.govern(ctx) })
 	d.cfg.Log.Info("the daemon is ready", "node", d.uuid, "address", tcp.Addr().String(), "version", d.cfg.Version)
 	if d.cfg.Ready != nil {
 		d.cfg.Ready()
@@ -195,7 +210,14 @@ func (d *Daemon) accept(ctx context.Context, l net.Listener, routes func(net.Con
 func (d *Daemon) serve(ctx context.Context, nc net.Conn, routes mgmt.Routes) {
 	nc.SetReadDeadline(time.Now().Add(greeting))
 	kind, err := mgmt.ReadKind(nc)
-	if err == nil && kind != mgmt.KindMgmt {
+	switch {
+	case err != nil:
+	case kind == mgmt.KindPeer || kind == mgmt.KindRaft || kind == mgmt.KindGossip:
+		if err := d.links.serve(ctx, nc, kind); err != nil {
+			d.cfg.Log.Debug("a peer's connection ended", "from", nc.RemoteAddr().String(), "kind", string(kind), "reason", err)
+		}
+		return
+	case kind != mgmt.KindMgmt:
 		err = fmt.Errorf("streams of kind %q are not served here", kind)
 	}
 	if err != nil {
@@ -288,10 +310,43 @@ func newUUID() string {
 	return formatUUID(b)
 }
 
-// announce records this node's address if it is new.
-func announce(st *store.Store, n store.Node) error {
-	if st.State().Nodes[n.UUID] == n {
-		return nil
+// begin makes this node known: to its own configuration if it is alone, else to its peers.
+func (d *Daemon) begin(ctx context.Context) error {
+	if !d.pool.joined() {
+		return d.announce(ctx)
 	}
-	return st.Do(&store.Command{SetNode: &n})
+	addr, err := d.ownAddr()
+	if err != nil {
+		return err
+	}
+	return d.links.gossip(addr)
+}
+
+// ownAddr is where this node's peers reach it: the daemon's address, or the one the
+// configuration knows if this machine still has it, or another that leads to a peer.
+func (d *Daemon) ownAddr() (string, error) {
+	port := strconv.Itoa(d.cfg.Port)
+	if d.cfg.Address != "" {
+		return net.JoinHostPort(d.cfg.Address, port), nil
+	}
+	if at, err := netip.ParseAddrPort(d.self().Addr); err == nil && isLocal(at.Addr()) {
+		return net.JoinHostPort(at.Addr().String(), port), nil
+	}
+	for _, seed := range d.pool.now().Seeds {
+		// Nothing is sent: connecting a datagram socket only looks up the route.
+		if c, err := net.Dial("udp", seed); err == nil {
+			ip := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+			c.Close()
+			return net.JoinHostPort(ip.String(), port), nil
+		}
+	}
+	return "", errors.New("this machine has no address by which this node's peers could reach it")
+}
+
+// poke makes govern look at once.
+func (d *Daemon) poke() {
+	select {
+	case d.poked <- struct{}{}:
+	default: // it is going to
+	}
 }

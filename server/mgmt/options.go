@@ -12,9 +12,9 @@ import (
 const all = "all"
 
 // Set implements mgmt.Service.
-func (d *Daemon) Set(_ context.Context, q *mgmt.SetReq) error {
+func (d *Daemon) Set(ctx context.Context, q *mgmt.SetReq) error {
 	if q.Name == all {
-		return mgmt.Errorf("Not a valid option for all volumes")
+		return d.setGlobals(ctx, q)
 	}
 	v, err := d.volume(q.Name)
 	if err != nil {
@@ -33,7 +33,8 @@ func (d *Daemon) Set(_ context.Context, q *mgmt.SetReq) error {
 	if err := volgen.CheckTogether(g); err != nil {
 		return mgmt.Errorf("%v", err)
 	}
-	return d.do(&store.Command{SetOptions: c})
+	_, err = d.commit(ctx, &store.Command{SetOptions: c})
+	return err
 }
 
 // Get implements mgmt.Service.
@@ -41,7 +42,7 @@ func (d *Daemon) Get(_ context.Context, q *mgmt.GetReq) ([]mgmt.OptionValue, err
 	var values []volgen.Value
 	if q.Name == all {
 		var err error
-		if values, err = volgen.Globals(nil, q.Key); err != nil {
+		if values, err = volgen.Globals(d.globals(), q.Key); err != nil {
 			return nil, mgmt.Errorf("%v", err)
 		}
 	} else {
@@ -65,9 +66,9 @@ func (d *Daemon) Get(_ context.Context, q *mgmt.GetReq) ([]mgmt.OptionValue, err
 }
 
 // Reset implements mgmt.Service.
-func (d *Daemon) Reset(_ context.Context, q *mgmt.ResetReq) error {
+func (d *Daemon) Reset(ctx context.Context, q *mgmt.ResetReq) error {
 	if q.Name == all {
-		return nil // nothing can be set for the cluster, so nothing is left to reset
+		return d.resetGlobals(ctx, q)
 	}
 	v, err := d.volume(q.Name)
 	if err != nil {
@@ -80,7 +81,8 @@ func (d *Daemon) Reset(_ context.Context, q *mgmt.ResetReq) error {
 				c.Keys = append(c.Keys, o.Key)
 			}
 		}
-		return d.do(&store.Command{ResetOptions: c})
+		_, err := d.commit(ctx, &store.Command{ResetOptions: c})
+		return err
 	}
 	_, set := v.Option(q.Key)
 	key, known := volgen.Resolve(q.Key)
@@ -93,7 +95,17 @@ func (d *Daemon) Reset(_ context.Context, q *mgmt.ResetReq) error {
 	if err := volgen.CheckTogether(g); err != nil {
 		return mgmt.Errorf("%v", err)
 	}
-	return d.do(&store.Command{ResetOptions: c})
+	_, err = d.commit(ctx, &store.Command{ResetOptions: c})
+	return err
+}
+
+// globals are the options of the whole pool that are set.
+func (d *Daemon) globals() map[string]string {
+	m := map[string]string{}
+	for _, o := range d.store.State().Options {
+		m[o.Key] = o.Value
+	}
+	return m
 }
 
 func isUser(key string) bool { return len(key) > 5 && key[:5] == "user." }

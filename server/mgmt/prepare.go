@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -31,28 +33,71 @@ type prepared struct {
 	madeMeta bool   // .glusterfs
 }
 
-// prepare checks and marks the directories of this node's bricks. It returns what is to
-// be undone even when it fails.
-func (d *Daemon) prepare(v *store.Volume, force bool) ([]*prepared, error) {
-	s := d.store.State()
+// preparedBricks are the directories that were prepared on this node for volumes that
+// may come to be.
+type preparedBricks struct {
+	mu   sync.Mutex
+	byID map[string][]*prepared // guarded by mu; by volume id
+}
+
+// prepareHere checks and marks the directories of this node's bricks; if it fails they
+// are left as they were.
+func (d *Daemon) prepareHere(v *store.Volume, force bool) error {
+	d.changing.Lock()
+	defer d.changing.Unlock()
 	var done []*prepared
+	err := d.prepareEach(v, force, &done)
+	if err != nil {
+		undo(done, v.ID, d.cfg.Log)
+		return err
+	}
+	d.made.mu.Lock()
+	defer d.made.mu.Unlock()
+	if d.made.byID == nil {
+		d.made.byID = map[string][]*prepared{}
+	}
+	d.made.byID[v.ID] = done
+	return nil
+}
+
+func (d *Daemon) prepareEach(v *store.Volume, force bool, done *[]*prepared) error {
+	s := d.store.State()
 	for _, b := range v.Bricks {
 		if b.Node != d.uuid {
 			continue
 		}
 		if s.Overlap(b.Node, b.Path) != "" {
-			return done, mgmt.Errorf("Brick: %s:%s not available. Brick may be containing or be contained by an existing brick.", b.Host, b.Path)
+			return mgmt.Errorf("Brick: %s:%s not available. Brick may be containing or be contained by an existing brick.", b.Host, b.Path)
 		}
 		p := &prepared{path: b.Path}
-		done = append(done, p)
+		*done = append(*done, p)
 		if err := p.directory(&b, force); err != nil {
-			return done, err
+			return err
 		}
 		if err := p.mark(v.ID, &b, force); err != nil {
-			return done, err
+			return err
 		}
 	}
-	return done, nil
+	return nil
+}
+
+// unprepareHere takes back what prepareHere did for a volume that did not come to be.
+func (d *Daemon) unprepareHere(volumeID string) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	d.made.mu.Lock()
+	done := d.made.byID[volumeID]
+	delete(d.made.byID, volumeID)
+	d.made.mu.Unlock()
+	if !d.store.State().HasVolume(volumeID) {
+		undo(done, volumeID, d.cfg.Log)
+	}
+}
+
+func undo(done []*prepared, volumeID string, log *slog.Logger) {
+	for _, p := range slices.Backward(done) {
+		p.undo(volumeID, log)
+	}
 }
 
 // directory makes the brick's directory if it is missing and checks where it is.
@@ -119,9 +164,15 @@ func (p *prepared) mark(volumeID string, b *store.Brick, force bool) error {
 	return nil
 }
 
-// undo takes back what was done to the directory.
-func (p *prepared) undo(log *slog.Logger) {
+// undo takes back what was done to the directory, unless another volume has taken it
+// since.
+func (p *prepared) undo(volumeID string, log *slog.Logger) {
 	var errs []error
+	if now, err := getxattr(p.path, volumeIDAttr); p.marked && err == nil {
+		if id, _ := parseUUID(volumeID); !bytes.Equal(now, id[:]) {
+			return
+		}
+	}
 	if p.madeMeta {
 		errs = append(errs, os.Remove(filepath.Join(p.path, ".glusterfs")))
 	}

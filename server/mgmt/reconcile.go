@@ -22,6 +22,7 @@ func (d *Daemon) reconcile(ctx context.Context) {
 		if before == nil {
 			d.stopStrays(now)
 		} else {
+			d.forgetDeleted(before, now)
 			d.notify(d.changedVolfiles(before, now))
 		}
 		before = now
@@ -29,6 +30,28 @@ func (d *Daemon) reconcile(ctx context.Context) {
 		case <-changed:
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// forgetDeleted gives up the ports of bricks that are no more, and what is remembered for
+// taking back the making of volumes that have come to be.
+func (d *Daemon) forgetDeleted(before, now *store.State) {
+	for name, v := range before.Volumes {
+		if now.HasVolume(v.ID) {
+			continue
+		}
+		for _, spec := range d.localSpecs(v) {
+			if err := d.ports.Forget(spec.Path); err != nil {
+				d.cfg.Log.Warn("cannot forget a brick's port", "volume", name, "brick", spec.Path, "error", err)
+			}
+		}
+	}
+	d.made.mu.Lock()
+	defer d.made.mu.Unlock()
+	for id := range d.made.byID {
+		if now.HasVolume(id) {
+			delete(d.made.byID, id)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,32 +15,35 @@ import (
 	"github.com/gofs/gofs/server/mgmt/store"
 )
 
-// Status implements mgmt.Service. Bricks of other nodes are not in it.
+// Status implements mgmt.Service. Bricks of nodes that do not answer are not in it.
 func (d *Daemon) Status(ctx context.Context, q *mgmt.StatusReq) (*mgmt.StatusReply, error) {
 	s := d.store.State()
-	r := &mgmt.StatusReply{Volumes: []mgmt.VolumeStatus{}}
-	names := s.Names()
-	if q.Name != "" && q.Name != all {
-		v, err := d.volume(q.Name)
-		if err != nil {
-			return nil, err
-		}
-		if v.Status != store.Started {
-			return nil, mgmt.Errorf("Volume %s is not started", v.Name)
-		}
-		names = []string{v.Name}
+	if q.Name == "" || q.Name == all {
+		return d.statusEverywhere(ctx, q, s.Names()), nil
 	}
-	for _, name := range names {
-		v := s.Volumes[name]
-		if v.Status != store.Started {
-			r.NotStarted = append(r.NotStarted, name)
-			continue
+	v, err := d.volume(q.Name)
+	if err != nil {
+		return nil, err
+	}
+	if v.Status != store.Started {
+		return nil, mgmt.Errorf("Volume %s is not started", v.Name)
+	}
+	if q.Brick != "" && !slices.ContainsFunc(v.Bricks, func(b store.Brick) bool { return b.Host+":"+b.Path == q.Brick }) {
+		return nil, mgmt.Errorf("No brick %s in volume %s", q.Brick, q.Name)
+	}
+	return d.statusEverywhere(ctx, q, []string{v.Name}), nil
+}
+
+// localStatus is Status of this node's bricks.
+func (d *Daemon) localStatus(ctx context.Context, q *mgmt.StatusReq) (*mgmt.StatusReply, error) {
+	ctx, cancel := context.WithTimeout(ctx, reading*2/3)
+	defer cancel()
+	s := d.store.State()
+	r := &mgmt.StatusReply{Volumes: []mgmt.VolumeStatus{}}
+	for name, v := range s.Volumes {
+		if v.Status == store.Started && (q.Name == "" || q.Name == all || q.Name == name) {
+			r.Volumes = append(r.Volumes, mgmt.VolumeStatus{Name: name, Bricks: d.brickStates(ctx, v, q)})
 		}
-		bricks := d.brickStates(ctx, v, q)
-		if q.Brick != "" && len(bricks) == 0 {
-			return nil, mgmt.Errorf("No brick %s in volume %s", q.Brick, name)
-		}
-		r.Volumes = append(r.Volumes, mgmt.VolumeStatus{Name: name, Bricks: bricks})
 	}
 	return r, nil
 }

@@ -13,16 +13,6 @@ import (
 // starting is how long a volume start waits for its bricks; they go on after it.
 const starting = 30 * time.Second
 
-// do applies a command; a refusal becomes an answer.
-func (d *Daemon) do(c *store.Command) error {
-	err := d.store.Do(c)
-	var refusal *store.Refusal
-	if errors.As(err, &refusal) {
-		return mgmt.Errorf("%s", refusal.Text)
-	}
-	return err
-}
-
 // volume returns the volume called name.
 func (d *Daemon) volume(name string) (*store.Volume, error) {
 	if v := d.store.State().Volumes[name]; v != nil {
@@ -31,44 +21,29 @@ func (d *Daemon) volume(name string) (*store.Volume, error) {
 	return nil, mgmt.Errorf("Volume %s does not exist", name)
 }
 
-// Node implements mgmt.Service.
-func (d *Daemon) Node(context.Context) (*mgmt.Node, error) {
-	return &mgmt.Node{UUID: d.uuid, Host: d.cfg.Address, Version: d.cfg.Version}, nil
-}
-
-// Pool implements mgmt.Service.
-func (d *Daemon) Pool(context.Context) ([]mgmt.Peer, error) {
-	return []mgmt.Peer{{UUID: d.uuid, Host: "localhost", Connected: true}}, nil
-}
-
-// Start implements mgmt.Service. Without force a volume of which a local brick cannot be
-// started is not started at all.
+// Start implements mgmt.Service. Without force a volume of which a brick cannot be started
+// is not started at all; bricks of nodes that are not connected are started when these are
+// back.
 func (d *Daemon) Start(ctx context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeReply, error) {
-	d.changing.Lock()
-	defer d.changing.Unlock()
 	v, err := d.volume(q.Name)
 	if err != nil {
 		return nil, err
 	}
 	if v.Status != store.Started && !q.Force {
-		for _, spec := range d.localSpecs(v) {
-			if err := checkStart(v, spec.Host, spec.Path); err != nil {
-				return nil, err
-			}
+		if err := d.check(ctx, v); err != nil {
+			return nil, err
 		}
 	}
-	if err := d.do(&store.Command{StartVolume: &store.VolumeChange{Name: q.Name, Force: q.Force}}); err != nil {
+	index, err := d.commit(ctx, &store.Command{StartVolume: &store.VolumeChange{Name: q.Name, Force: q.Force}})
+	if err != nil {
 		return nil, err
 	}
-	d.drive() // without waiting for reconcile
-	err = d.awaitBricks(ctx, v)
+	warning, err := d.settle(ctx, v, index, false)
 	if err != nil && !q.Force {
-		if back := d.do(&store.Command{StopVolume: &store.VolumeChange{Name: q.Name, Force: true}}); back != nil {
-			err = errors.Join(err, back)
-		}
-		return nil, err
+		_, back := d.commit(ctx, &store.Command{StopVolume: &store.VolumeChange{Name: q.Name, Force: true}})
+		return nil, errors.Join(err, back)
 	}
-	return &mgmt.VolumeReply{Name: v.Name, ID: v.ID}, nil
+	return &mgmt.VolumeReply{Name: v.Name, ID: v.ID, Warning: warning}, nil
 }
 
 // awaitBricks waits until the local bricks of v serve, and returns why one does not.
@@ -91,41 +66,38 @@ func (d *Daemon) awaitBricks(ctx context.Context, v *store.Volume) error {
 	return nil
 }
 
+// awaitGone waits until the local bricks of v have ended.
+func (d *Daemon) awaitGone(ctx context.Context, v *store.Volume) error {
+	for _, spec := range d.localSpecs(v) {
+		if err := d.bricks.Gone(ctx, spec.Path); err != nil {
+			return fmt.Errorf("brick %s:%s has not stopped yet: %w", spec.Host, spec.Path, err)
+		}
+	}
+	return nil
+}
+
 // Stop implements mgmt.Service.
 func (d *Daemon) Stop(ctx context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeReply, error) {
-	d.changing.Lock()
-	defer d.changing.Unlock()
 	v, err := d.volume(q.Name)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.do(&store.Command{StopVolume: &store.VolumeChange{Name: q.Name, Force: q.Force}}); err != nil {
+	index, err := d.commit(ctx, &store.Command{StopVolume: &store.VolumeChange{Name: q.Name, Force: q.Force}})
+	if err != nil {
 		return nil, err
 	}
-	d.drive()
-	for _, spec := range d.localSpecs(v) {
-		if err := d.bricks.Gone(ctx, spec.Path); err != nil {
-			return nil, fmt.Errorf("brick %s:%s has not stopped yet: %w", spec.Host, spec.Path, err)
-		}
-	}
-	return &mgmt.VolumeReply{Name: v.Name, ID: v.ID}, nil
+	warning, err := d.settle(ctx, v, index, true)
+	return &mgmt.VolumeReply{Name: v.Name, ID: v.ID, Warning: warning}, err
 }
 
 // Delete implements mgmt.Service. The bricks keep their content and the volume's mark.
-func (d *Daemon) Delete(_ context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeReply, error) {
-	d.changing.Lock()
-	defer d.changing.Unlock()
+func (d *Daemon) Delete(ctx context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeReply, error) {
 	v, err := d.volume(q.Name)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.do(&store.Command{DeleteVolume: &store.VolumeChange{Name: q.Name}}); err != nil {
+	if _, err := d.commit(ctx, &store.Command{DeleteVolume: &store.VolumeChange{Name: q.Name}}); err != nil {
 		return nil, err
-	}
-	for _, spec := range d.localSpecs(v) {
-		if err := d.ports.Forget(spec.Path); err != nil {
-			d.cfg.Log.Warn("cannot forget a brick's port", "brick", spec.Path, "error", err)
-		}
 	}
 	return &mgmt.VolumeReply{Name: v.Name, ID: v.ID}, nil
 }
@@ -138,11 +110,11 @@ func (d *Daemon) Info(_ context.Context, name string) ([]mgmt.Volume, error) {
 		if v == nil {
 			return nil, &mgmt.Error{Code: mgmt.CodeNoVolume, Message: "Volume " + name + " does not exist"}
 		}
-		return []mgmt.Volume{*describe(v)}, nil
+		return []mgmt.Volume{*withGlobals(s, describe(v))}, nil
 	}
 	out := []mgmt.Volume{}
 	for _, n := range s.Names() {
-		out = append(out, *describe(s.Volumes[n]))
+		out = append(out, *withGlobals(s, describe(s.Volumes[n])))
 	}
 	return out, nil
 }

@@ -3,11 +3,13 @@ package store
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // logStore keeps Raft's log and its few variables in one bbolt file. Every write is
@@ -24,10 +26,24 @@ var (
 
 // openLog opens or makes the file. Another process that has it open is an error after a
 // second: two daemons on one workdir would be one too many.
-func openLog(path string) (*logStore, error) {
+//
+// A damaged file is an error that says what to do.
+func openLog(path string) (l *logStore, err error) {
+	defer func() {
+		// bbolt panics when it follows a page number to nowhere.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+		if err != nil && !errors.Is(err, bolterrors.ErrTimeout) {
+			err = fmt.Errorf("the configuration's log %s cannot be used: %w. If this node has peers, move the file away, start the daemon and probe this node from one of them", path, err)
+		}
+	}()
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
+		if errors.Is(err, bolterrors.ErrTimeout) {
+			return nil, fmt.Errorf("another daemon uses %s: %w", path, err)
+		}
+		return nil, err
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
 		if _, err := tx.CreateBucketIfNotExists(logBucket); err != nil {
@@ -38,7 +54,7 @@ func openLog(path string) (*logStore, error) {
 	})
 	if err != nil {
 		db.Close()
-		return nil, fmt.Errorf("preparing %s: %w", path, err)
+		return nil, err
 	}
 	return &logStore{db}, nil
 }

@@ -6,15 +6,29 @@ import (
 	"slices"
 )
 
-// A Command is one change of the state: a log entry. Exactly one field is set.
+// A Command is one change of the state: a log entry. Exactly one field but ID is set.
 type Command struct {
+	// ID makes a command that is given again, because the answer to it was lost, the same
+	// command: it is applied once. "": it is never given again.
+	ID string `json:"id,omitempty"`
+
 	SetNode      *Node         `json:"setNode,omitempty"`
+	AddNode      *Node         `json:"addNode,omitempty"`
+	RemoveNode   *RemoveNode   `json:"removeNode,omitempty"`
+	SetGlobals   []Option      `json:"setGlobals,omitempty"`
+	ResetGlobals []string      `json:"resetGlobals,omitempty"`
 	CreateVolume *Volume       `json:"createVolume,omitempty"`
 	StartVolume  *VolumeChange `json:"startVolume,omitempty"`
 	StopVolume   *VolumeChange `json:"stopVolume,omitempty"`
 	DeleteVolume *VolumeChange `json:"deleteVolume,omitempty"`
 	SetOptions   *SetOptions   `json:"setOptions,omitempty"`
 	ResetOptions *ResetOptions `json:"resetOptions,omitempty"`
+}
+
+// RemoveNode takes a node out of the pool.
+type RemoveNode struct {
+	UUID string `json:"uuid"`
+	Name string `json:"name"` // as the user called it, for refusals
 }
 
 // VolumeChange starts, stops or deletes a volume.
@@ -49,8 +63,18 @@ func NoVolume(name string) error { return refuse("Volume %s does not exist", nam
 func (s *State) apply(c *Command) (*State, error) {
 	switch {
 	case c.SetNode != nil:
+		return s.setNode(c.SetNode)
+	case c.AddNode != nil:
+		return s.addNode(c.AddNode)
+	case c.RemoveNode != nil:
+		return s.removeNode(c.RemoveNode)
+	case c.SetGlobals != nil:
 		next := s.clone()
-		next.Nodes[c.SetNode.UUID] = *c.SetNode
+		next.Options = setOptions(s.Options, c.SetGlobals)
+		return next, nil
+	case c.ResetGlobals != nil:
+		next := s.clone()
+		next.Options = resetOptions(s.Options, c.ResetGlobals)
 		return next, nil
 	case c.CreateVolume != nil:
 		return s.create(c.CreateVolume)
@@ -145,16 +169,7 @@ func (s *State) setOptions(c *SetOptions) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.with(v, func(v *Volume) {
-		for _, o := range c.Options {
-			// An option that is set again keeps its place in the list.
-			if i := slices.IndexFunc(v.Options, func(p Option) bool { return p.Key == o.Key }); i >= 0 {
-				v.Options[i] = o
-			} else {
-				v.Options = slices.Insert(v.Options, 0, o)
-			}
-		}
-	}), nil
+	return s.with(v, func(v *Volume) { v.Options = setOptions(v.Options, c.Options) }), nil
 }
 
 func (s *State) resetOptions(c *ResetOptions) (*State, error) {
@@ -162,7 +177,24 @@ func (s *State) resetOptions(c *ResetOptions) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.with(v, func(v *Volume) {
-		v.Options = slices.DeleteFunc(v.Options, func(o Option) bool { return slices.Contains(c.Keys, o.Key) })
-	}), nil
+	return s.with(v, func(v *Volume) { v.Options = resetOptions(v.Options, c.Keys) }), nil
+}
+
+// setOptions returns a copy of list in which the options are set, new ones first. An
+// option that is set again keeps its place.
+func setOptions(list, set []Option) []Option {
+	list = slices.Clone(list)
+	for _, o := range set {
+		if i := slices.IndexFunc(list, func(p Option) bool { return p.Key == o.Key }); i >= 0 {
+			list[i] = o
+		} else {
+			list = slices.Insert(list, 0, o)
+		}
+	}
+	return list
+}
+
+// resetOptions returns a copy of list without keys.
+func resetOptions(list []Option, keys []string) []Option {
+	return slices.DeleteFunc(slices.Clone(list), func(o Option) bool { return slices.Contains(keys, o.Key) })
 }

@@ -17,14 +17,70 @@ import (
 type State struct {
 	Nodes   map[string]Node    `json:"nodes"`   // by UUID
 	Volumes map[string]*Volume `json:"volumes"` // by name; each immutable too
+	Options []Option           `json:"options"` // of the whole pool, newest first
+	Removed map[string]int     `json:"removed"` // nodes that were taken out of the pool, by UUID, and their Life
+	Recent  []string           `json:"recent"`  // IDs of the newest commands, to know one that comes again
 }
 
-// A Node is a machine (or one of several daemons on a machine).
+// recent is how many commands' IDs are remembered. A command comes again within seconds.
+const recent = 128
+
+// A Node is a machine (or one of several daemons on a machine). Its identity is the
+// UUID; names and addresses may change.
 type Node struct {
-	UUID string `json:"uuid"`
-	Host string `json:"host"` // its address; "" if it listens on all of its machine's
-	Port int    `json:"port"` // of the daemon
+	UUID  string   `json:"uuid"`
+	Hosts []string `json:"hosts"` // names and addresses; the first is shown. None: alone in its pool, and never called by others.
+	Addr  string   `json:"addr"`  // IP:port where its daemon was last known to listen; "" while alone
+	// Life counts how often it was taken into the pool: anew each time it has lost its log.
+	Life int `json:"life"`
+	// Version of gofs that it runs.
+	Version string `json:"version"`
 }
+
+// Name is what the node is called in listings.
+func (n *Node) Name() string {
+	if len(n.Hosts) == 0 {
+		return "localhost"
+	}
+	return n.Hosts[0]
+}
+
+// NodeCalled returns the node that has host among its names.
+func (s *State) NodeCalled(host string) (Node, bool) {
+	for _, n := range s.Nodes {
+		if slices.Contains(n.Hosts, host) {
+			return n, true
+		}
+	}
+	return Node{}, false
+}
+
+// BricksOn lists the host:path of the bricks on a node.
+func (s *State) BricksOn(node string) (out []string) {
+	for _, name := range s.Names() {
+		for _, b := range s.Volumes[name].Bricks {
+			if b.Node == node {
+				out = append(out, b.Host+":"+b.Path)
+			}
+		}
+	}
+	return out
+}
+
+// HasVolume tells whether a volume has this UUID.
+func (s *State) HasVolume(id string) bool {
+	for _, v := range s.Volumes {
+		if v.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// NodeIDs lists the nodes' UUIDs, sorted.
+func (s *State) NodeIDs() []string { return slices.Sorted(maps.Keys(s.Nodes)) }
+
+func newState() *State { return &State{Nodes: map[string]Node{}, Volumes: map[string]*Volume{}} }
 
 // A Volume is a volume's definition.
 type Volume struct {
@@ -67,7 +123,7 @@ func (s *State) Names() []string { return slices.Sorted(maps.Keys(s.Volumes)) }
 
 // clone returns a copy whose maps may be changed.
 func (s *State) clone() *State {
-	return &State{Nodes: maps.Clone(s.Nodes), Volumes: maps.Clone(s.Volumes)}
+	return &State{Nodes: maps.Clone(s.Nodes), Volumes: maps.Clone(s.Volumes), Options: s.Options, Removed: s.Removed, Recent: s.Recent}
 }
 
 // with returns a copy of s in which change has been made to a copy of volume v.
@@ -112,3 +168,20 @@ func (s *State) Overlap(node, path string) string {
 func within(inner, outer string) bool {
 	return inner == outer || strings.HasPrefix(inner, strings.TrimSuffix(outer, "/")+"/")
 }
+
+// complete fills in what older states lack.
+func (s *State) complete() *State {
+	if s == nil {
+		return newState()
+	}
+	if s.Nodes == nil {
+		s.Nodes = map[string]Node{}
+	}
+	if s.Volumes == nil {
+		s.Volumes = map[string]*Volume{}
+	}
+	return s
+}
+
+// knows tells whether the command with this ID has been applied.
+func (s *State) knows(id string) bool { return id != "" && slices.Contains(s.Recent, id) }

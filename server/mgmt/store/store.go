@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,85 +16,98 @@ import (
 	"github.com/hashicorp/raft"
 )
 
+// Config of a Store.
+type Config struct {
+	Dir  string // where the log is
+	Node string // this node's UUID, its identity in Raft
+	// Member tells that the node belongs to a pool of others. Without a log it then waits to
+	// be given the pool's instead of making one of its own.
+	Member bool
+	// Streams makes the connections to other nodes' Stores, anew for each start of Raft. nil:
+	// there are none.
+	Streams func() raft.StreamLayer
+	Log     *slog.Logger
+}
+
+// ErrNotLeader is returned by Do at a node that does not lead the pool.
+var ErrNotLeader = errors.New("this node does not lead the pool")
+
 // A Store is this node's copy of the configuration. All methods may be called
 // concurrently.
 type Store struct {
-	raft  *raft.Raft
-	log   *logStore
-	state atomic.Pointer[State]
+	cfg   Config
+	saved savedState
+	shown atomic.Pointer[view]
+
+	restarting sync.RWMutex // held for writing while Raft is stopped and started anew
+	raft       *raft.Raft   // guarded by restarting, as are the next two
+	log        *logStore
+	transport  raft.Transport
 
 	mu      sync.Mutex
 	changed chan struct{} // guarded by mu; closed at the next change
 }
 
-// Open opens the configuration in dir, made at the first start, and returns when it is
-// complete. The node is the only voter of a cluster of one.
-func Open(ctx context.Context, dir, nodeID string, log *slog.Logger) (*Store, error) {
-	l, err := openLog(filepath.Join(dir, "raft.db"))
-	if err != nil {
-		return nil, err
+// A view is a state with the index of the log entry that made it.
+type view struct {
+	index uint64
+	state *State
+}
+
+// Open opens the configuration, made at the first start. A node that is alone has its
+// whole state when Open returns; a member of a pool has what it had when it last ran, and
+// follows the pool from then on.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	s := &Store{cfg: cfg, saved: savedState{dir: cfg.Dir}, changed: make(chan struct{})}
+	s.shown.Store(s.saved.load(cfg.Log))
+	if err := s.start(); err != nil {
+		return nil, fmt.Errorf("opening the configuration in %s: %w", cfg.Dir, err)
 	}
-	s := &Store{log: l, changed: make(chan struct{})}
-	s.state.Store(&State{Nodes: map[string]Node{}, Volumes: map[string]*Volume{}})
-	if err := s.startRaft(dir, nodeID, hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Error, Output: lineLog{log}, DisableTime: true})); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("opening the configuration in %s: %w", dir, err)
+	if cfg.Member {
+		return s, nil
 	}
-	if err := s.ready(ctx); err != nil {
+	if err := s.Ready(ctx); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("opening the configuration in %s: %w", dir, err)
+		return nil, fmt.Errorf("opening the configuration in %s: %w", cfg.Dir, err)
 	}
 	return s, nil
 }
 
-// startRaft starts Raft on the log, with a cluster of this node alone if it is new.
-func (s *Store) startRaft(dir, nodeID string, log hclog.Logger) error {
-	c := raft.DefaultConfig()
-	c.LocalID = raft.ServerID(nodeID)
-	c.Logger = log
-	c.NoLegacyTelemetry = true
-	// A single voter has nobody to hear from: it need not wait long to lead.
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
-	c.CommitTimeout = 50 * time.Millisecond
-	snapshots, err := raft.NewFileSnapshotStoreWithLogger(dir, 2, log)
-	if err != nil {
-		return err
-	}
-	addr, transport := raft.NewInmemTransport(raft.ServerAddress(nodeID))
-	used, err := raft.HasExistingState(s.log, s.log, snapshots)
-	if err != nil {
-		return err
-	}
-	if !used {
-		alone := raft.Configuration{Servers: []raft.Server{{ID: c.LocalID, Address: addr}}}
-		if err := raft.BootstrapCluster(c, s.log, s.log, snapshots, transport, alone); err != nil {
-			return err
+// Ready waits until this node leads and everything in its log is in the state.
+func (s *Store) Ready(ctx context.Context) error {
+	for {
+		r := s.running()
+		if r.State() == raft.Leader {
+			return r.Barrier(30 * time.Second).Error()
 		}
-	}
-	s.raft, err = raft.NewRaft(c, (*fsm)(s), s.log, s.log, snapshots, transport)
-	return err
-}
-
-// ready waits until this node leads and everything in its log is in the state.
-func (s *Store) ready(ctx context.Context) error {
-	for s.raft.State() != raft.Leader {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-s.raft.LeaderCh():
-		case <-time.After(10 * time.Millisecond): // LeaderCh may have been read before
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	return s.raft.Barrier(30 * time.Second).Error()
+}
+
+// running is the Raft of now.
+func (s *Store) running() *raft.Raft {
+	s.restarting.RLock()
+	defer s.restarting.RUnlock()
+	return s.raft
 }
 
 // Close stops Raft and closes the files.
 func (s *Store) Close() error {
-	return errors.Join(s.raft.Shutdown().Error(), s.log.Close())
+	s.restarting.Lock()
+	defer s.restarting.Unlock()
+	return s.stop()
 }
 
 // State returns the present state.
-func (s *Store) State() *State { return s.state.Load() }
+func (s *Store) State() *State { return s.shown.Load().state }
+
+// Index returns the log entry that made the present state, for telling which of two
+// nodes knows more.
+func (s *Store) Index() uint64 { return s.shown.Load().index }
 
 // Changed returns a channel that is closed when the state is no longer the one of now.
 // Take it before State to miss nothing.
@@ -105,69 +117,122 @@ func (s *Store) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// Do appends a command to the log and returns when it is durable and applied. A
-// *Refusal tells that it does not fit the state.
-func (s *Store) Do(c *Command) error {
-	entry, err := json.Marshal(c)
-	if err != nil {
-		return fmt.Errorf("encoding a log entry: %w", err)
+// Await waits until this node's state contains the log entry index.
+func (s *Store) Await(ctx context.Context, index uint64) error {
+	for {
+		changed := s.Changed()
+		if s.Index() >= index {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	f := s.raft.Apply(entry, 30*time.Second)
-	if err := f.Error(); err != nil {
-		return fmt.Errorf("writing the configuration: %w", err)
-	}
-	if err, ok := f.Response().(error); ok {
-		return err
-	}
-	return nil
 }
 
-// publish makes next the present state.
-func (s *Store) publish(next *State) {
-	s.state.Store(next)
+// Leader returns the node that leads the pool, "" if this node knows none.
+func (s *Store) Leader() string {
+	_, id := s.running().LeaderWithID()
+	return string(id)
+}
+
+// Leads tells whether this node leads the pool.
+func (s *Store) Leads() bool { return s.running().State() == raft.Leader }
+
+// applied is the result of a log entry.
+type applied struct {
+	index uint64
+	err   error // a *Refusal, or why the entry cannot be read
+}
+
+// Do appends a command to the log and returns its index when it is durable on a majority
+// and applied here. A *Refusal tells that it does not fit the state. After any other error
+// but ErrNotLeader it is not known whether the command is or will be applied: give it again,
+// with the same ID.
+func (s *Store) Do(c *Command) (uint64, error) {
+	entry, err := json.Marshal(c)
+	if err != nil {
+		return 0, fmt.Errorf("encoding a log entry: %w", err)
+	}
+	f := s.running().Apply(entry, 5*time.Second)
+	switch err := f.Error(); {
+	case errors.Is(err, raft.ErrNotLeader):
+		return 0, ErrNotLeader
+	case err != nil:
+		return 0, fmt.Errorf("writing the configuration: %w", err)
+	}
+	r := f.Response().(applied)
+	return r.index, r.err
+}
+
+// publish makes v the present state, unless it is older: after a start Raft works through
+// entries whose result is known.
+func (s *Store) publish(v *view) {
+	if v.index < s.Index() {
+		return
+	}
+	s.shown.Store(v)
+	s.saved.save(v, s.cfg.Log)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// fsm is the Store as Raft sees it. Its methods are called by one goroutine of Raft.
-type fsm Store
+// fsm is the state machine of one run of Raft, whose one goroutine calls its methods.
+type fsm struct {
+	store *Store
+	now   *State
+	index uint64
+}
 
-// Apply applies one log entry; the result is nil or an error.
+// Apply applies one log entry; the result is of type applied.
 func (f *fsm) Apply(l *raft.Log) any {
+	f.index = l.Index
 	var c Command
 	if err := json.Unmarshal(l.Data, &c); err != nil {
-		return fmt.Errorf("log entry %d cannot be read: %w", l.Index, err)
+		return applied{l.Index, fmt.Errorf("log entry %d cannot be read: %w", l.Index, err)}
 	}
-	s := (*Store)(f)
-	next, err := s.State().apply(&c)
+	if f.now.knows(c.ID) {
+		return applied{l.Index, nil}
+	}
+	next, err := f.now.apply(&c)
 	if err != nil {
-		return err
+		// The index is shown nevertheless: somebody may wait for it.
+		f.store.publish(&view{l.Index, f.now})
+		return applied{l.Index, err}
 	}
-	s.publish(next)
-	return nil
+	next.remember(c.ID)
+	f.now = next
+	f.store.publish(&view{l.Index, next})
+	return applied{l.Index, nil}
 }
 
 // Snapshot returns the present state for Raft to save.
-func (f *fsm) Snapshot() (raft.FSMSnapshot, error) { return (*snapshot)((*Store)(f).State()), nil }
+func (f *fsm) Snapshot() (raft.FSMSnapshot, error) { return &snapshot{f.index, f.now}, nil }
 
 // Restore replaces the state by a saved one.
 func (f *fsm) Restore(r io.ReadCloser) error {
 	defer r.Close()
-	next := &State{Nodes: map[string]Node{}, Volumes: map[string]*Volume{}}
-	if err := json.NewDecoder(r).Decode(next); err != nil {
+	var saved snapshot
+	if err := json.NewDecoder(r).Decode(&saved); err != nil {
 		return fmt.Errorf("reading a snapshot: %w", err)
 	}
-	(*Store)(f).publish(next)
+	f.now, f.index = saved.State.complete(), saved.Index
+	f.store.publish(&view{f.index, f.now})
 	return nil
 }
 
 // snapshot is a State that Raft saves. It is immutable, so nothing is held.
-type snapshot State
+type snapshot struct {
+	Index uint64 `json:"index"`
+	State *State `json:"state"`
+}
 
 func (s *snapshot) Persist(sink raft.SnapshotSink) error {
-	if err := json.NewEncoder(sink).Encode((*State)(s)); err != nil {
+	if err := json.NewEncoder(sink).Encode(s); err != nil {
 		return errors.Join(err, sink.Cancel())
 	}
 	return sink.Close()
@@ -179,6 +244,10 @@ func (s *snapshot) Release() {}
 type lineLog struct{ log *slog.Logger }
 
 func (l lineLog) Write(line []byte) (int, error) {
-	l.log.Error("raft", "line", strings.TrimSpace(string(line)))
+	l.log.Debug("raft", "line", strings.TrimSpace(string(line)))
 	return len(line), nil
+}
+
+func (s *Store) hclog() hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Warn, Output: lineLog{s.cfg.Log}, DisableTime: true})
 }

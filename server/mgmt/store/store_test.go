@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t *testing.T, dir string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), dir, "node-1", slog.New(slog.DiscardHandler))
+	s, err := Open(t.Context(), Config{Dir: dir, Node: "node-1", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func volume(name string, replica, arbiter int, paths ...string) *Command {
 	return &Command{CreateVolume: v}
 }
 
-var node = &Command{SetNode: &Node{UUID: "node-1", Host: "h", Port: 24007}}
+var node = &Command{SetNode: &Node{UUID: "node-1", Hosts: []string{"h"}}}
 
 func TestCommands(t *testing.T) {
 	change := func(name string, force bool) *VolumeChange { return &VolumeChange{name, force} }
@@ -106,19 +106,19 @@ func TestSurvivesRestart(t *testing.T) {
 	s := open(t, dir)
 	changed := s.Changed()
 	for _, c := range []*Command{node, volume("v", 1, 0, "/a")} {
-		if err := s.Do(c); err != nil {
+		if _, err := s.Do(c); err != nil {
 			t.Fatal(err)
 		}
 	}
 	<-changed
 	var refusal *Refusal
-	if err := s.Do(volume("v", 1, 0, "/b")); !errors.As(err, &refusal) {
+	if _, err := s.Do(volume("v", 1, 0, "/b")); !errors.As(err, &refusal) {
 		t.Errorf("Do = %v, want a Refusal", err)
 	}
 	if err := s.raft.Snapshot().Error(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Do(volume("w", 1, 0, "/b")); err != nil {
+	if _, err := s.Do(volume("w", 1, 0, "/b")); err != nil {
 		t.Fatal(err)
 	}
 	want := s.State()
@@ -136,7 +136,7 @@ func TestSecondDaemonOnOneDirectory(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	defer s.Close()
-	if _, err := Open(t.Context(), dir, "node-1", slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := Open(t.Context(), Config{Dir: dir, Node: "node-1", Log: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("a second Open of the directory succeeded")
 	}
 }

@@ -1,0 +1,280 @@
+package mgmt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gofs/gofs/protocol/mgmt"
+	"github.com/gofs/gofs/server/mgmt/store"
+)
+
+// nodesOf lists the nodes that have bricks of v, this one first.
+func (d *Daemon) nodesOf(v *store.Volume) []string {
+	var out []string
+	for _, b := range v.Bricks {
+		if !slices.Contains(out, b.Node) {
+			out = append(out, b.Node)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b string) int {
+		switch {
+		case a == b:
+			return 0
+		case a == d.uuid:
+			return -1
+		case b == d.uuid:
+			return 1
+		}
+		return 0
+	})
+	return out
+}
+
+// everywhere does here on this node and there, through a connection, on each of the
+// others of nodes, all at once, and returns the errors by node. A node that is not reached, or
+// does not answer within limit, has one with mgmt.ErrConnection in its chain.
+func (d *Daemon) everywhere(ctx context.Context, nodes []string, limit time.Duration, here func(context.Context) error, there func(context.Context, string, *mgmt.Client) error) map[string]error {
+	errs := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, id := range nodes {
+		wg.Go(func() {
+			if id == d.uuid {
+				errs[i] = here(ctx)
+			} else {
+				errs[i] = d.onNode(ctx, id, limit, there)
+			}
+		})
+	}
+	wg.Wait()
+	out := map[string]error{}
+	for i, id := range nodes {
+		if errs[i] != nil {
+			out[id] = errs[i]
+		}
+	}
+	return out
+}
+
+// onNode does there on another node.
+func (d *Daemon) onNode(ctx context.Context, id string, limit time.Duration, there func(context.Context, string, *mgmt.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if up, _ := d.links.alive(id); !up {
+		return notConnected
+	}
+	c, err := d.links.peer(ctx, id)
+	if err != nil {
+		return notConnected
+	}
+	err = there(ctx, id, c)
+	if err != nil && ctx.Err() != nil && !refusedBy(err) {
+		d.links.drop(id) // frozen, perhaps; a new connection will tell
+		return notConnected
+	}
+	return err
+}
+
+var notConnected = errors.Join(errors.New("not connected"), mgmt.ErrConnection)
+
+func refusedBy(err error) bool { return mgmt.ErrorCode(err) != 0 }
+
+// firstRefusal returns the error of the first of nodes that has one, with where it
+// comes from if that is another node: stage is GlusterFS's name of the step.
+func (d *Daemon) firstRefusal(nodes []string, errs map[string]error, stage string) error {
+	for _, id := range nodes {
+		err := errs[id]
+		switch {
+		case err == nil:
+		case id == d.uuid:
+			return err
+		case errors.Is(err, mgmt.ErrConnection):
+			n := d.store.State().Nodes[id]
+			return mgmt.Errorf("Host %s not connected", n.Name())
+		default:
+			n := d.store.State().Nodes[id]
+			return mgmt.Errorf("%s failed on %s. Error: %v", stage, n.Name(), err)
+		}
+	}
+	return nil
+}
+
+// ordering is how long another node may take for a step of a change that is only
+// work in its memory or a few files.
+const ordering = 1500 * time.Millisecond
+
+// prepare makes the directories of the bricks of v on their nodes.
+func (d *Daemon) prepare(ctx context.Context, v *store.Volume, force bool) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	nodes := d.nodesOf(v)
+	errs := d.everywhere(ctx, nodes, ordering,
+		func(context.Context) error { return d.prepareHere(v, force) },
+		func(ctx context.Context, _ string, c *mgmt.Client) error {
+			return c.Prepare(ctx, &mgmt.PrepareReq{Volume: body, Force: force})
+		})
+	return d.firstRefusal(nodes, errs, "Staging")
+}
+
+// unprepare takes prepare back, also where it is not known whether it was done.
+func (d *Daemon) unprepare(v *store.Volume) {
+	ctx, cancel := context.WithTimeout(context.Background(), ordering) // also if the caller went away
+	defer cancel()
+	errs := d.everywhere(ctx, d.nodesOf(v), ordering,
+		func(context.Context) error { d.unprepareHere(v.ID); return nil },
+		func(ctx context.Context, _ string, c *mgmt.Client) error { return c.Unprepare(ctx, v.ID) })
+	for id, err := range errs {
+		d.cfg.Log.Warn("cannot take back what was done to bricks' directories", "node", id, "volume", v.Name, "error", err)
+	}
+}
+
+// checkHere refuses if a brick of v on this node cannot be its.
+func (d *Daemon) checkHere(v *store.Volume) error {
+	for _, spec := range d.localSpecs(v) {
+		if err := checkStart(v, spec.Host, spec.Path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check refuses if a brick of v cannot be its. Nodes that are not reached have no say.
+func (d *Daemon) check(ctx context.Context, v *store.Volume) error {
+	nodes := d.nodesOf(v)
+	errs := d.everywhere(ctx, nodes, ordering,
+		func(context.Context) error { return d.checkHere(v) },
+		func(ctx context.Context, _ string, c *mgmt.Client) error { return c.CheckStart(ctx, v.Name) })
+	return d.firstRefusal(nodes, connected(errs), "Staging")
+}
+
+// connected drops the errors of nodes that were not reached.
+func connected(errs map[string]error) map[string]error {
+	out := map[string]error{}
+	for id, err := range errs {
+		if !errors.Is(err, mgmt.ErrConnection) {
+			out[id] = err
+		}
+	}
+	return out
+}
+
+// awaitHere waits for this node's bricks.
+func (d *Daemon) awaitHere(ctx context.Context, q *mgmt.AwaitReq) error {
+	v, err := d.volume(q.Volume)
+	if err != nil {
+		return err
+	}
+	d.drive() // without waiting for reconcile
+	if q.Gone {
+		return d.awaitGone(ctx, v)
+	}
+	return d.awaitBricks(ctx, v)
+}
+
+// settle waits until the bricks of v are as the log says at index, and returns why some
+// are not: a refusal, and a warning about nodes that are not connected.
+func (d *Daemon) settle(ctx context.Context, v *store.Volume, index uint64, gone bool) (warning string, err error) {
+	q := &mgmt.AwaitReq{Volume: v.Name, Index: index, Gone: gone}
+	nodes := d.nodesOf(v)
+	errs := d.everywhere(ctx, nodes, starting,
+		func(ctx context.Context) error { return d.awaitHere(ctx, q) },
+		func(ctx context.Context, id string, c *mgmt.Client) error {
+			return d.watched(ctx, c, func(ctx context.Context) error { return c.Await(ctx, q) })
+		})
+	for _, id := range nodes {
+		if n := d.store.State().Nodes[id]; errors.Is(errs[id], mgmt.ErrConnection) {
+			warning += n.Name() + " is not connected; its bricks follow when it is back\n"
+		}
+	}
+	return warning, d.firstRefusal(nodes, connected(errs), "Commit")
+}
+
+// watched does a call that may take long, and gives it up when the other daemon no
+// longer answers short ones.
+func (d *Daemon) watched(ctx context.Context, c *mgmt.Client, call func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(attempt / 4):
+			}
+			ping, done := context.WithTimeout(ctx, attempt)
+			err := c.Ping(ping)
+			done()
+			if err != nil && ctx.Err() == nil {
+				cancel(notConnected)
+				return
+			}
+		}
+	})
+	err := call(ctx)
+	if errors.Is(context.Cause(ctx), mgmt.ErrConnection) {
+		err = notConnected
+	}
+	cancel(nil)
+	wg.Wait()
+	return err
+}
+
+// reading is how long another node may take to say how its bricks are: a read answers at
+// once, without those that do not.
+const reading = 150 * time.Millisecond
+
+// statusEverywhere gathers the states of bricks from all nodes that answer.
+func (d *Daemon) statusEverywhere(ctx context.Context, q *mgmt.StatusReq, volumes []string) *mgmt.StatusReply {
+	var mu sync.Mutex
+	var parts []*mgmt.StatusReply
+	add := func(r *mgmt.StatusReply, err error) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
+			parts = append(parts, r)
+		}
+		return err
+	}
+	d.everywhere(ctx, d.store.State().NodeIDs(), reading,
+		func(ctx context.Context) error { return add(d.localStatus(ctx, q)) },
+		func(ctx context.Context, _ string, c *mgmt.Client) error { return add(c.LocalStatus(ctx, q)) })
+	return d.merge(parts, volumes)
+}
+
+// merge puts bricks of several nodes into their volumes' order.
+func (d *Daemon) merge(parts []*mgmt.StatusReply, volumes []string) *mgmt.StatusReply {
+	s := d.store.State()
+	states := map[string]mgmt.BrickState{}
+	for _, p := range parts {
+		for _, v := range p.Volumes {
+			for _, b := range v.Bricks {
+				states[v.Name+"\x00"+b.NodeID+b.Path] = b
+			}
+		}
+	}
+	r := &mgmt.StatusReply{Volumes: []mgmt.VolumeStatus{}}
+	for _, name := range volumes {
+		v := s.Volumes[name]
+		if v == nil {
+			continue // deleted just now
+		}
+		if v.Status != store.Started {
+			r.NotStarted = append(r.NotStarted, name)
+			continue
+		}
+		vs := mgmt.VolumeStatus{Name: name, Bricks: []mgmt.BrickState{}}
+		for _, b := range v.Bricks {
+			if st, ok := states[name+"\x00"+b.Node+b.Path]; ok {
+				vs.Bricks = append(vs.Bricks, st)
+			}
+		}
+		r.Volumes = append(r.Volumes, vs)
+	}
+	return r
+}
