@@ -135,7 +135,7 @@ func checkName(name string) error {
 }
 
 // checkBricks checks the form of the bricks and cleans their paths. own is the address
-// of the daemon, which may be a loopback one; no other loopback address is a brick's.
+// of the daemon: if that is a loopback one, so may those of the bricks, else not.
 func checkBricks(q *mgmt.CreateReq, own string) error {
 	seen := map[string]bool{}
 	for i, b := range q.Bricks {
@@ -145,7 +145,7 @@ func checkBricks(q *mgmt.CreateReq, own string) error {
 		}
 		host := b[:at]
 		b = host + ":" + path.Clean(b[at+1:])
-		if host != own && isLoopback(host) {
+		if isLoopback(host) && (host == "localhost" || !isLoopback(own)) {
 			return usage{"Please provide a valid hostname/ip other than localhost, 127.0.0.1 or loopback address (0.0.0.0 to 0.255.255.255)."}
 		}
 		if seen[b] {
