@@ -51,20 +51,20 @@ func decodeDev(dev uint32) uint64 {
 
 // attrOut answers about n with a.
 func (b *Bridge) attrOut(n *node, a *fop.Iatt, out *gofuse.AttrOut) {
-	n.learn(a, b.opts.AttrTimeout)
+	n.learn(a, 0, b.opts.AttrTimeout)
 	b.attr(a, &out.Attr)
 	out.SetTimeout(b.opts.AttrTimeout)
 }
 
-// entryOut answers with an inode: the kernel now knows it once more.
-func (b *Bridge) entryOut(a *fop.Iatt, out *gofuse.EntryOut) *node {
+// entryOut answers with an inode as it was age ago: the kernel now knows it once more.
+func (b *Bridge) entryOut(a *fop.Iatt, age time.Duration, out *gofuse.EntryOut) *node {
 	n := b.nodes.look(a.GFID)
-	n.learn(a, b.opts.AttrTimeout)
+	n.learn(a, age, b.opts.AttrTimeout)
 	out.NodeId = n.id
 	out.Generation = 1
 	b.attr(a, &out.Attr)
-	out.SetEntryTimeout(b.opts.EntryTimeout)
-	out.SetAttrTimeout(b.opts.AttrTimeout)
+	out.SetEntryTimeout(b.opts.EntryTimeout - age)
+	out.SetAttrTimeout(b.opts.AttrTimeout - age)
 	return n
 }
 

@@ -65,7 +65,7 @@ func DefaultOptions() Options {
 //
 // Lock order: none of its locks is held while another is taken or a fop is called,
 // except dirHandle.mu, which is held across Readdirp: the kernel reads one open
-// directory at a time.
+// directory at a time; and aheadSet.mu before lookAhead.mu.
 type Bridge struct {
 	gofuse.RawFileSystem // what is not implemented: ENOSYS
 	top                  xlator.Xlator
@@ -82,10 +82,14 @@ type Bridge struct {
 	// does not hold after one.
 	removals atomic.Uint64
 
-	writeback bool // the kernel collects writes; set by Mount
+	aheads aheadSet
+
+	writeback     bool // the kernel collects writes; set by Mount
+	noReaddirplus bool // set by Mount
 
 	server atomic.Pointer[gofuse.Server] // nil until Init
 	wg     sync.WaitGroup
+	lists  sync.WaitGroup // listings of lookAhead
 }
 
 var _ gofuse.RawFileSystem = (*Bridge)(nil)
@@ -104,14 +108,16 @@ func New(top xlator.Xlator, opts Options) *Bridge {
 	b.dirs.init()
 	b.groups.init(opts.GroupsTimeout)
 	b.news.init()
+	b.aheads.dirs = map[*node]struct{}{}
 	top.Watch(b.event)
 	b.wg.Go(b.tell)
 	return b
 }
 
-// Close closes what is still open and ends the Bridge's goroutine. The mount must be
+// Close closes what is still open and ends the Bridge's goroutines. The mount must be
 // gone.
 func (b *Bridge) Close() {
+	b.lists.Wait()
 	b.news.close()
 	b.wg.Wait()
 	for _, f := range b.files.clear() {

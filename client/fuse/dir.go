@@ -64,7 +64,7 @@ func (b *Bridge) ReadDirPlus(_ <-chan struct{}, in *gofuse.ReadIn, out *gofuse.D
 		// Node id 0 says nothing about the inode: for "." and "..", and where the
 		// attributes are not known.
 		if e.Iatt.Nlink > 0 && e.Off != afterDot && e.Off != afterDotDot {
-			b.entryOut(&e.Iatt, entry)
+			b.entryOut(&e.Iatt, 0, entry)
 		}
 		return true
 	})

@@ -13,7 +13,11 @@ func (b *Bridge) Lookup(_ <-chan struct{}, h *gofuse.InHeader, name string, out 
 	if !st.Ok() {
 		return st
 	}
-	r, err := b.top.Lookup(background, &fop.LookupReq{Req: b.req(h), Parent: dir.gfid, Name: name})
+	if b.lookupAhead(dir, name, out) {
+		return gofuse.OK
+	}
+	q := &fop.LookupReq{Req: b.req(h), Parent: dir.gfid, Name: name}
+	r, err := b.top.Lookup(background, q)
 	if fop.Errno(err) == syscall.ENOENT && b.opts.NegativeTimeout > 0 {
 		out.SetEntryTimeout(b.opts.NegativeTimeout) // node id 0: does not exist
 		return gofuse.OK
@@ -21,7 +25,10 @@ func (b *Bridge) Lookup(_ <-chan struct{}, h *gofuse.InHeader, name string, out 
 	if err != nil {
 		return status(err)
 	}
-	b.entryOut(&r.Iatt, out)
+	b.entryOut(&r.Iatt, 0, out)
+	if !r.Iatt.IsDir() {
+		b.lookAhead(dir, q.Req)
+	}
 	return gofuse.OK
 }
 
@@ -35,6 +42,8 @@ func (b *Bridge) Mknod(_ <-chan struct{}, in *gofuse.MknodIn, name string, out *
 	if typ == fop.TypeUnknown {
 		typ = fop.TypeReg
 	}
+	dir.ahead.forget(name)
+	defer dir.ahead.forget(name)
 	seq := dir.begin()
 	r, err := b.top.Mknod(background, &fop.MknodReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: b.gfids.Next(),
 		Type: typ, Mode: in.Mode & 07777, Umask: in.Umask, Rdev: decodeDev(in.Rdev)})
@@ -47,6 +56,8 @@ func (b *Bridge) Mkdir(_ <-chan struct{}, in *gofuse.MkdirIn, name string, out *
 	if !st.Ok() {
 		return st
 	}
+	dir.ahead.forget(name)
+	defer dir.ahead.forget(name)
 	seq := dir.begin()
 	r, err := b.top.Mkdir(background, &fop.MkdirReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: b.gfids.Next(),
 		Mode: in.Mode & 07777, Umask: in.Umask})
@@ -59,6 +70,8 @@ func (b *Bridge) Symlink(_ <-chan struct{}, h *gofuse.InHeader, target, name str
 	if !st.Ok() {
 		return st
 	}
+	dir.ahead.forget(name)
+	defer dir.ahead.forget(name)
 	seq := dir.begin()
 	r, err := b.top.Symlink(background, &fop.SymlinkReq{Req: b.req(h), Parent: dir.gfid, Name: name, GFID: b.gfids.Next(), Target: target})
 	return b.made(dir, seq, r, err, out)
@@ -76,6 +89,10 @@ func (b *Bridge) Link(_ <-chan struct{}, in *gofuse.LinkIn, name string, out *go
 	}
 	b.removals.Add(1)
 	defer b.removals.Add(1)
+	old.stale()
+	defer old.stale()
+	dir.ahead.forget(name)
+	defer dir.ahead.forget(name)
 	seq := dir.begin()
 	r, err := b.top.Link(background, &fop.LinkReq{Req: b.req(&in.InHeader), GFID: old.gfid, Parent: dir.gfid, Name: name})
 	return b.made(dir, seq, r, err, out)
@@ -88,7 +105,7 @@ func (b *Bridge) made(dir *node, seq uint64, r *fop.EntryReply, err error, out *
 		return status(err)
 	}
 	b.end(dir, seq, &r.PostDir)
-	b.entryOut(&r.Iatt, out)
+	b.entryOut(&r.Iatt, 0, out)
 	return gofuse.OK
 }
 
@@ -99,6 +116,8 @@ func (b *Bridge) Unlink(_ <-chan struct{}, h *gofuse.InHeader, name string) gofu
 		return st
 	}
 	b.removals.Add(1)
+	dir.ahead.forget(name)
+	defer dir.ahead.forget(name)
 	seq := dir.begin()
 	r, err := b.top.Unlink(background, &fop.UnlinkReq{Req: b.req(h), Parent: dir.gfid, Name: name})
 	return b.removed(dir, seq, r, err)
@@ -111,6 +130,8 @@ func (b *Bridge) Rmdir(_ <-chan struct{}, h *gofuse.InHeader, name string) gofus
 		return st
 	}
 	b.removals.Add(1)
+	dir.ahead.forget(name)
+	defer dir.ahead.forget(name)
 	seq := dir.begin()
 	r, err := b.top.Rmdir(background, &fop.RmdirReq{Req: b.req(h), Parent: dir.gfid, Name: name})
 	return b.removed(dir, seq, r, err)
@@ -141,6 +162,10 @@ func (b *Bridge) Rename(_ <-chan struct{}, in *gofuse.RenameIn, oldName, newName
 		return gofuse.EINVAL
 	}
 	b.removals.Add(1)
+	from.ahead.forget(oldName)
+	to.ahead.forget(newName)
+	defer from.ahead.forget(oldName)
+	defer to.ahead.forget(newName)
 	fromSeq := from.begin()
 	toSeq := fromSeq
 	if to != from {
@@ -168,6 +193,8 @@ func (b *Bridge) Create(_ <-chan struct{}, in *gofuse.CreateIn, name string, out
 	}
 	q := &fop.CreateReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: b.gfids.Next(),
 		Mode: in.Mode & 07777, Umask: in.Umask, Flags: b.openFlags(in.Flags)}
+	dir.ahead.forget(name)
+	defer dir.ahead.forget(name)
 	seq := dir.begin()
 	r, err := b.top.Create(background, q)
 	if err != nil {
@@ -181,7 +208,7 @@ func (b *Bridge) Create(_ <-chan struct{}, in *gofuse.CreateIn, name string, out
 	if err != nil {
 		return status(err)
 	}
-	n := b.entryOut(&r.Iatt, &out.EntryOut)
+	n := b.entryOut(&r.Iatt, 0, &out.EntryOut)
 	b.opened(&fileHandle{node: n, file: r.File, flags: in.Flags}, nil, &out.OpenOut)
 	return gofuse.OK
 }
@@ -210,7 +237,7 @@ func (b *Bridge) openExisting(q *fop.CreateReq, flags uint32, out *gofuse.Create
 		}
 		iatt = t.Post
 	}
-	n := b.entryOut(&iatt, &out.EntryOut)
+	n := b.entryOut(&iatt, 0, &out.EntryOut)
 	n.stale()
 	b.opened(&fileHandle{node: n, file: r.File, flags: flags}, nil, &out.OpenOut)
 	return gofuse.OK

@@ -91,7 +91,8 @@ func (b *Bridge) tell() {
 	for open := true; open; {
 		select {
 		case _, open = <-b.news.wake:
-		case <-tick.C:
+		case now := <-tick.C:
+			b.aheads.expire(now.Add(-b.aheadKeep()))
 		}
 		forgets, invals := b.news.take()
 		for len(forgets) > 0 {

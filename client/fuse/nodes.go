@@ -21,12 +21,17 @@ type node struct {
 	noXattrs atomic.Int64
 	// locked is set once a program took a POSIX lock on it.
 	locked atomic.Bool
-	// changes counts what makes older answers about it stale: its number is taken before a
-	// question, and the answer counts if it is the same afterwards.
+	// changes moves, on nodeTable.clock, with what makes older answers about it stale: it is
+	// taken before a question, and the answer counts if it is the same afterwards. Written
+	// with mu held.
 	changes atomic.Uint64
+	clock   *atomic.Uint64 // nodeTable.clock
+
+	ahead lookAhead // of a directory
 
 	mu      sync.Mutex
 	data    dataVersion // what the kernel's cached data is of
+	told    time.Time   // when what the kernel was told last was true
 	pending int         // changes being made
 	// iatt is what the last change left, for the getattr that the kernel makes of it;
 	// until then, and while Bridge.removals is still removals.
@@ -41,7 +46,14 @@ func (n *node) begin() (seq uint64) {
 	defer n.mu.Unlock()
 	n.pending++
 	n.until = time.Time{}
-	return n.changes.Add(1)
+	return n.touch()
+}
+
+// touch makes older answers stale; mu is held.
+func (n *node) touch() uint64 {
+	now := n.clock.Add(1)
+	n.changes.Store(now)
+	return now
 }
 
 // end keeps post if no other change was made since begin: answers may overtake each
@@ -54,15 +66,15 @@ func (b *Bridge) end(n *node, seq uint64, post *fop.Iatt) {
 	if n.pending == 0 && n.changes.Load() == seq && post != nil && post.Known() && post.GFID == n.gfid && post.Nlink > 0 {
 		n.iatt, n.until, n.removals = *post, time.Now().Add(b.opts.AttrTimeout), removals
 	}
-	n.changes.Add(1) // for what was asked while it went on
+	n.touch() // for what was asked while it went on
 }
 
 // stale says that what is known of n no longer holds.
 func (n *node) stale() {
 	n.mu.Lock()
 	n.until = time.Time{}
+	n.touch()
 	n.mu.Unlock()
-	n.changes.Add(1)
 	n.noXattrs.Store(0)
 }
 
@@ -84,13 +96,15 @@ type dataVersion struct {
 
 func versionOf(a *fop.Iatt) dataVersion { return dataVersion{a.Size, a.Mtime, a.Ctime} }
 
-// learn notes attributes that the kernel is about to be told.
-func (n *node) learn(a *fop.Iatt, until time.Duration) {
+// learn notes attributes that the kernel is about to be told, as they were age ago, and
+// that may be kept for so long from then on.
+func (n *node) learn(a *fop.Iatt, age, keep time.Duration) {
+	then := time.Now().Add(-age)
 	n.mu.Lock()
-	n.data = versionOf(a)
+	n.data, n.told = versionOf(a), then
 	n.mu.Unlock()
 	if a.Flags&fop.IattNoXattrs != 0 {
-		n.noXattrs.Store(time.Now().Add(until).UnixNano())
+		n.noXattrs.Store(then.Add(keep).UnixNano())
 	} else {
 		n.noXattrs.Store(0)
 	}
@@ -115,10 +129,15 @@ type nodeTable struct {
 	last   uint64
 	byID   map[uint64]*node   // guarded by mu
 	byGFID map[fop.GFID]*node // guarded by mu; the same nodes
+
+	// clock counts changes of all nodes. lost is when, on it, one changed last that the
+	// kernel has forgotten since.
+	clock atomic.Uint64
+	lost  uint64 // guarded by mu
 }
 
 func (t *nodeTable) init(root fop.GFID) {
-	n := &node{id: gofuse.FUSE_ROOT_ID, gfid: root, lookups: 1}
+	n := &node{id: gofuse.FUSE_ROOT_ID, gfid: root, lookups: 1, clock: &t.clock}
 	t.last = gofuse.FUSE_ROOT_ID
 	t.byID = map[uint64]*node{n.id: n}
 	t.byGFID = map[fop.GFID]*node{root: n}
@@ -142,6 +161,20 @@ func (t *nodeTable) find(gfid fop.GFID) *node {
 	return t.byGFID[gfid]
 }
 
+// unchanged reports whether this mount made no change of gfid since the clock was at then,
+// nor told the kernel what was learnt after the time asked.
+func (t *nodeTable) unchanged(gfid fop.GFID, then uint64, asked time.Time) bool {
+	t.mu.RLock()
+	n, lost := t.byGFID[gfid], t.lost
+	t.mu.RUnlock()
+	if n == nil {
+		return lost <= then
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.pending == 0 && !n.told.After(asked) && n.changes.Load() <= then && (n.changes.Load() > 0 || lost <= then)
+}
+
 // look returns the node of gfid, new if need be, and counts that the kernel is told of it.
 func (t *nodeTable) look(gfid fop.GFID) *node {
 	t.mu.Lock()
@@ -149,7 +182,7 @@ func (t *nodeTable) look(gfid fop.GFID) *node {
 	n := t.byGFID[gfid]
 	if n == nil {
 		t.last++
-		n = &node{id: t.last, gfid: gfid}
+		n = &node{id: t.last, gfid: gfid, clock: &t.clock}
 		t.byID[n.id], t.byGFID[gfid] = n, n
 	}
 	n.lookups++
@@ -170,6 +203,7 @@ func (t *nodeTable) forget(id, count uint64) (gfid fop.GFID, gone bool) {
 	}
 	delete(t.byID, id)
 	delete(t.byGFID, n.gfid)
+	t.lost = max(t.lost, n.changes.Load())
 	return n.gfid, true
 }
 

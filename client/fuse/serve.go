@@ -62,6 +62,7 @@ func (b *Bridge) Mount(dir string, o MountOptions) (*Mount, error) {
 		opts.ExtraCapabilities |= fuse.CAP_WRITEBACK_CACHE
 		b.writeback = true
 	}
+	b.noReaddirplus = o.NoReaddirplus
 	if o.MaxBackground == 0 {
 		opts.MaxBackground = 64
 	}
