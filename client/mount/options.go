@@ -179,6 +179,7 @@ func (o *Options) setSubdir(v string) bool {
 func (o *Options) setLogLevel(v string) bool {
 	if _, ok := logLevels[v]; !ok {
 		o.Warnings = append(o.Warnings, "invalid log level "+v+", using INFO")
+		o.LogLevel = "INFO"
 		return true
 	}
 	o.LogLevel = v
