@@ -6,7 +6,7 @@ PREFIX  ?= /usr/local
 TIMEOUT ?= 15m
 export CGO_ENABLED ?= 0
 
-.PHONY: all build demo demo-stop test race bench sim lint generate install deps clean
+.PHONY: all build demo demo-stop test race bench sim lint generate man install deps clean
 
 all: build
 
@@ -54,10 +54,15 @@ generate:
 	@dist/deps.sh protobuf-compiler
 	$(GO) generate ./...
 
-install: build
+# The manual pages, from the tables of commands and options.
+man: build
+	$(BIN) man bin/man
+
+install: build man
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/gofs
 	install -d $(DESTDIR)/sbin
 	ln -sfn $(PREFIX)/bin/gofs $(DESTDIR)/sbin/mount.gofs
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 bin/man/*.8
 	install -D -m 0644 dist/gofsd.service $(DESTDIR)/lib/systemd/system/gofsd.service
 
 clean: demo-stop

@@ -26,6 +26,8 @@ type cli struct {
 
 	globals
 	conn *mgmt.Client // once connect has been called
+	// answer puts a question and reads the answer; nil: stdout and stdin do.
+	answer func(question string) (string, error)
 }
 
 // globals are the options that may stand anywhere among the words.
@@ -68,6 +70,7 @@ func commands() []command {
 		[]command{
 			{words: []string{"help"}, pattern: "help", help: "display command options", local: true, run: (*cli).help},
 		},
+		globalCommands(),
 		peerCommands(),
 		volumeCommands(),
 	)
@@ -275,8 +278,14 @@ func (c *cli) ask(question string) bool {
 	if c.script {
 		return true
 	}
-	fmt.Fprintf(c.stdout, "%s (y/n) ", question)
-	line, err := c.stdin.ReadString('\n')
+	answer := c.answer
+	if answer == nil {
+		answer = func(question string) (string, error) {
+			fmt.Fprint(c.stdout, question)
+			return c.stdin.ReadString('\n')
+		}
+	}
+	line, err := answer(question + " (y/n) ")
 	if err != nil && line == "" {
 		fmt.Fprintln(c.stdout, "gofs cli read error")
 	}

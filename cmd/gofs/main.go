@@ -35,6 +35,8 @@ func run(args []string) int {
 			return runBrick(ctx, args[2:])
 		case "mount":
 			return runMount(ctx, args[2:])
+		case "__complete":
+			return runComplete(ctx, args[2:], os.Stdout)
 		}
 	}
 	c := &cli{stdin: newLines(os.Stdin), stdout: os.Stdout, stderr: os.Stderr}

@@ -5,22 +5,26 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"golang.org/x/term"
 )
 
 // shell reads commands, one per line, until quit, exit or the end of the input. The
-// exit status is that of the last command.
+// exit status is that of the last command. On a terminal lines can be edited, recalled
+// and completed; see prompt.
 func (c *cli) shell(ctx context.Context) int {
 	fmt.Fprintln(c.stderr, "Welcome to gofs prompt, type 'help' to see the available commands.")
-	tty := false
-	if st, err := os.Stdin.Stat(); err == nil {
-		tty = st.Mode()&os.ModeCharDevice != 0
+	read := func() (string, error) { return c.stdin.ReadString('\n') }
+	if term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) {
+		p := newPrompt(os.Stdin, os.Stdout, func(words []string, last string) []string {
+			return complete(words, last, c.cluster(ctx))
+		})
+		read = p.command
+		c.answer = p.ask
 	}
 	status := 0
 	for ctx.Err() == nil {
-		if tty {
-			fmt.Fprint(c.stdout, "gofs> ")
-		}
-		line, err := c.stdin.ReadString('\n')
+		line, err := read()
 		words := strings.Fields(line)
 		switch {
 		case len(words) == 0:

@@ -207,3 +207,48 @@ func Helps() []Help {
 func Lasting(key string) bool {
 	return slices.ContainsFunc(Created(1), func(o [2]string) bool { return o[0] == key })
 }
+
+// Keys returns the names of all options, in the table's order, once each.
+func Keys() []string {
+	var out []string
+	for _, r := range table {
+		if !slices.Contains(out, r.key) {
+			out = append(out, r.key)
+		}
+	}
+	return out
+}
+
+// Settable returns the names of the options that act, those of the whole cluster too.
+func Settable() []string {
+	var out []string
+	for _, h := range Helps() {
+		out = append(out, h.Key)
+	}
+	return out
+}
+
+// Values returns the values that an option can have, if they are few.
+func Values(key string) []string {
+	full, _ := Resolve(key)
+	for i := range acting {
+		switch a := &acting[i]; {
+		case a.key != full:
+		case a.kind == boolean:
+			return []string{"on", "off"}
+		default:
+			return a.list
+		}
+	}
+	for i := range globals {
+		if globals[i].key == full {
+			return globals[i].spec.list
+		}
+	}
+	for _, f := range fixed {
+		if f.key == full {
+			return f.values[:1]
+		}
+	}
+	return nil
+}
