@@ -39,7 +39,7 @@ func (b *process) serveAdmin(ctx context.Context, l net.Listener) {
 	defer wg.Wait()
 	stop := context.AfterFunc(ctx, func() { l.Close() }) // also removes the socket
 	defer stop()
-	routes := mgmt.BrickRoutes(b.status)
+	routes := mgmt.AdminRoutes(b.status, b.answer, asked...)
 	for {
 		nc, err := l.Accept()
 		if err != nil {
@@ -69,7 +69,7 @@ func (b *process) status() *mgmt.BrickStatus {
 	b.mu.Unlock()
 	r := &mgmt.BrickStatus{PID: os.Getpid(), Volume: b.cfg.Volume, VolumeID: b.cfg.VolumeID, Path: b.cfg.Path, Port: b.port, Serving: down == "", Reason: down}
 	for _, c := range b.srv.Clients() {
-		r.Clients = append(r.Clients, mgmt.ClientInfo{Addr: c.Addr, Name: c.Name, Read: c.BytesIn, Wrote: c.BytesOut})
+		r.Clients = append(r.Clients, clientInfo(&c))
 	}
 	return r
 }

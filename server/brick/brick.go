@@ -22,7 +22,9 @@ import (
 	"github.com/gofs/gofs/protocol/server"
 	"github.com/gofs/gofs/server/mgmt/brickproc"
 	"github.com/gofs/gofs/volfile"
+	"github.com/gofs/gofs/xlators/barrier"
 	"github.com/gofs/gofs/xlators/graph"
+	"github.com/gofs/gofs/xlators/iostats"
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
@@ -43,6 +45,9 @@ type Config struct {
 	Socket  string // admin socket, "" for none
 	Log     *slog.Logger
 	Level   *slog.LevelVar // set as diagnostics.brick-log-level says
+	// Rotate, if the log is a file, opens it again; if anew, it moves the present one away
+	// first.
+	Rotate func(anew bool) error
 }
 
 // fetching is how long the daemon may take to answer at start.
@@ -75,13 +80,14 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("cannot listen for clients: %w", err)
 	}
 	defer ln.Close()
-	top, err := graph.Build(inner, types(), cfg.Log)
+	b := &process{cfg: cfg, port: ln.Addr().(*net.TCPAddr).Port, started: time.Now(), parts: parts{stats: iostats.NewStats()}}
+	top, err := graph.Build(inner, b.parts.types(), cfg.Log)
 	if err != nil {
 		return err
 	}
-	b := &process{cfg: cfg, port: ln.Addr().(*net.TCPAddr).Port}
+	b.parts.barrier = barrier.Over(top)
 	b.setLive(opts)
-	return b.serve(ctx, ln, top)
+	return b.serve(ctx, ln, b.parts.barrier)
 }
 
 // fetch gets the volfile.
@@ -126,9 +132,11 @@ func split(text string) (inner string, opts live, err error) {
 
 // process is a brick that serves.
 type process struct {
-	cfg  Config
-	port int
-	srv  *server.Server
+	cfg     Config
+	port    int
+	started time.Time
+	parts   parts
+	srv     *server.Server
 
 	mu   sync.Mutex
 	live live   // guarded by mu
@@ -164,6 +172,7 @@ func (b *process) serve(ctx context.Context, ln net.Listener, top xlator.Xlator)
 		if b.cfg.VolfilePath == "" {
 			wg.Go(func() { b.watch(ctx) })
 		}
+		wg.Go(func() { b.obeySignals(ctx) })
 		b.cfg.Log.Info("the brick serves", "vol", b.cfg.Volume, "brick", b.cfg.Path, "port", b.port, "pid", os.Getpid())
 	} else {
 		end(err)

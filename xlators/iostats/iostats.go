@@ -108,13 +108,25 @@ type ioStats struct {
 	*Stats
 }
 
-// New makes an io-stats translator over one subvolume. Of gives access to its counters.
+// New makes an io-stats translator over one subvolume, with counters of its own. Of gives
+// access to them.
 func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.Xlator, error) {
-	if len(subvols) != 1 {
-		return nil, fmt.Errorf("debug/io-stats %s: wants one subvolume, has %d", env.Name, len(subvols))
-	}
-	return &ioStats{Pass: xlator.Pass{Child: subvols[0]}, Stats: newStats(time.Now())}, nil
+	return Into(NewStats())(env, opts, subvols)
 }
+
+// Into returns a constructor like New whose translators all count into s: the graphs that
+// one process has in the course of time.
+func Into(s *Stats) xlator.New {
+	return func(env xlator.Env, _ xlator.Options, subvols []xlator.Xlator) (xlator.Xlator, error) {
+		if len(subvols) != 1 {
+			return nil, fmt.Errorf("debug/io-stats %s: wants one subvolume, has %d", env.Name, len(subvols))
+		}
+		return &ioStats{Pass: xlator.Pass{Child: subvols[0]}, Stats: s}, nil
+	}
+}
+
+// NewStats makes counters that begin now.
+func NewStats() *Stats { return newStats(time.Now()) }
 
 func newStats(now time.Time) *Stats { return &Stats{since: now, began: now} }
 

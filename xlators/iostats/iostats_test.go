@@ -25,7 +25,9 @@ func open(t *testing.T) xlator.Xlator {
 	return x
 }
 
-func TestConformance(t *testing.T) { xlatortest.Run(t, open, xlatortest.DirectIO, xlatortest.HiddenNames, xlatortest.ACL) }
+func TestConformance(t *testing.T) {
+	xlatortest.Run(t, open, xlatortest.DirectIO, xlatortest.HiddenNames, xlatortest.ACL)
+}
 
 // create makes a file and opens it.
 func create(t *testing.T, x xlator.Xlator, name string) (fop.GFID, xlator.File) {
