@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -16,6 +17,9 @@ const (
 	AskRotate  = "log rotate"  // nothing: nothing
 	AskMetrics = "metrics"     // nothing: ProcessMetrics
 )
+
+// MountSocket is the name, in the run directory, of the admin socket of a mount.
+func MountSocket(pid int) string { return "mount-" + strconv.Itoa(pid) + ".socket" }
 
 // CodeNoFile is the code of an Error about a path that is not on the brick.
 const CodeNoFile = 2

@@ -59,3 +59,12 @@ func (c *Client) Sync(ctx context.Context, q *SyncReq) error {
 func (c *Client) State(ctx context.Context, q *StateReq) (*StateReply, error) {
 	return ask[StateReply](ctx, c, methodState, q)
 }
+
+// AskBricks asks a node's bricks.
+func (c *Client) AskBricks(ctx context.Context, q *BrickAsk) ([]BrickAnswer, error) {
+	r, err := ask[[]BrickAnswer](ctx, c, methodAskBricks, q)
+	if err != nil {
+		return nil, err
+	}
+	return *r, nil
+}

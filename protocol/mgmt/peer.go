@@ -21,6 +21,8 @@ type PeerService interface {
 	Await(ctx context.Context, q *AwaitReq) error
 	// LocalStatus is Status, of this node's bricks only.
 	LocalStatus(ctx context.Context, q *StatusReq) (*StatusReply, error)
+	// AskBricks asks this node's bricks of a volume.
+	AskBricks(ctx context.Context, q *BrickAsk) ([]BrickAnswer, error)
 	// Detached tells that this node is no longer of the pool.
 	Detached(ctx context.Context) error
 	// Readmit tells that this node is to forget its log and be given the pool's anew.
@@ -35,6 +37,7 @@ const (
 	methodCheckStart  = "peer check start"
 	methodAwait       = "peer await"
 	methodLocalStatus = "peer status"
+	methodAskBricks   = "peer ask bricks"
 	methodDetached    = "peer detached"
 	methodReadmit     = "peer readmit"
 	methodPing        = "peer ping"
@@ -103,6 +106,7 @@ func PeerRoutes(s PeerService) Routes {
 		}),
 		methodAwait:       route(func(ctx context.Context, _ *Conn, q *AwaitReq) (struct{}, error) { return done, s.Await(ctx, q) }),
 		methodLocalStatus: route(func(ctx context.Context, _ *Conn, q *StatusReq) (*StatusReply, error) { return s.LocalStatus(ctx, q) }),
+		methodAskBricks:   route(func(ctx context.Context, _ *Conn, q *BrickAsk) ([]BrickAnswer, error) { return s.AskBricks(ctx, q) }),
 		methodDetached:    route(func(ctx context.Context, _ *Conn, _ *struct{}) (struct{}, error) { return done, s.Detached(ctx) }),
 		methodPing:        route(func(context.Context, *Conn, *struct{}) (struct{}, error) { return done, nil }),
 		methodReadmit:     route(func(ctx context.Context, _ *Conn, q *JoinReq) (struct{}, error) { return done, s.Readmit(ctx, q) }),

@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"context"
+	"maps"
 	"net"
 )
 
@@ -27,6 +28,8 @@ type Service interface {
 	Probe(ctx context.Context, host string) (*ProbeReply, error)
 	Detach(context.Context, *DetachReq) error
 	Recover(context.Context) error
+
+	BrickCommands
 }
 
 // DaemonRoutes returns the methods of a daemon. Without admin those that change
@@ -74,6 +77,7 @@ func DaemonRoutes(s Service, admin bool) Routes {
 			return struct{}{}, s.Reset(ctx, q)
 		}),
 	}
+	maps.Copy(changes, brickCommandRoutes(s))
 	for method, f := range changes {
 		if !admin {
 			f = route(func(context.Context, *Conn, *struct{}) (struct{}, error) {

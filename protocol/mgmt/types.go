@@ -154,6 +154,7 @@ type StatusReq struct {
 	Name   string `json:"name"`            // "" or "all": every volume
 	Brick  string `json:"brick,omitempty"` // host:path: only this one
 	Detail bool   `json:"detail,omitempty"`
+	View   string `json:"view,omitempty"` // one of the View constants
 }
 
 // StatusReply holds the started volumes and the names of the others.
@@ -177,6 +178,7 @@ type BrickState struct {
 	Reason  string       `json:"reason,omitempty"`
 	Clients []ClientInfo `json:"clients,omitempty"`
 	Disk    *Disk        `json:"disk,omitempty"` // with StatusReq.Detail
+	View    *BrickView   `json:"view,omitempty"` // with StatusReq.View
 }
 
 // Disk describes the filesystem below a brick. Sizes are bytes.

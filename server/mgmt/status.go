@@ -68,6 +68,9 @@ func (d *Daemon) brickStates(ctx context.Context, v *store.Volume, q *mgmt.Statu
 			if q.Detail {
 				b.Disk = diskOf(b.Path)
 			}
+			if q.View != "" && st.Online {
+				b.View = d.viewOf(ctx, b.Path, q.View)
+			}
 		})
 	}
 	wg.Wait()
