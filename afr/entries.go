@@ -22,9 +22,10 @@ type place struct {
 // entered is a place with its lease.
 type entered struct {
 	place
-	in    *inode
-	lease *lease
-	key   opKey
+	in     *inode
+	lease  *lease
+	key    opKey
+	absent []string // of names, those known not to exist
 }
 
 // enter takes part in the entry leases of the places, in GFID order so that two
@@ -71,6 +72,7 @@ func (r *replicate) enterOne(ctx context.Context, q *fop.Req, e *entered) error 
 		return err
 	}
 	e.in = in
+	e.absent = r.claim(e.lease, e.names)
 	return nil
 }
 
@@ -376,11 +378,11 @@ func (r *replicate) named(ctx context.Context, q *fop.Req, l *lease, parent fop.
 }
 
 // renameVictim returns the GFID of the directory that the rename would replace.
-func (r *replicate) renameVictim(ctx context.Context, q *fop.RenameReq, l *lease) (fop.GFID, error) {
-	if q.Flags != 0 {
+func (r *replicate) renameVictim(ctx context.Context, q *fop.RenameReq, e entered) (fop.GFID, error) {
+	if q.Flags != 0 || slices.Contains(e.absent, q.NewName) {
 		return fop.GFID{}, nil // nothing is replaced
 	}
-	found, err := r.named(ctx, &q.Req, l, q.NewParent, q.NewName)
+	found, err := r.named(ctx, &q.Req, e.lease, q.NewParent, q.NewName)
 	if err != nil {
 		return fop.GFID{}, err
 	}
@@ -426,7 +428,7 @@ func (r *replicate) renameOver(ctx context.Context, q *fop.RenameReq, victim fop
 		return nil, victim, err
 	}
 	defer r.leave(es)
-	if found, err = r.renameVictim(ctx, q, es[dirs-1].lease); err != nil || found != victim {
+	if found, err = r.renameVictim(ctx, q, es[dirs-1]); err != nil || found != victim {
 		if err != nil {
 			found = victim
 		}

@@ -54,6 +54,7 @@ type lease struct {
 	// keepDirty: a change ended without quorum; its marks are for the healer.
 	keepDirty bool
 	contended bool
+	absent    absence // a directory's whole lease
 	users     int
 	uses      uint64 // how often somebody began to use it
 	lastUse   time.Time

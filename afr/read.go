@@ -12,7 +12,7 @@ import (
 )
 
 // Lookup asks all live bricks, compares what they say, and answers with the copy that
-// nobody accuses. While the whole set is clean, one brick answers for all.
+// nobody accuses. While the whole set is clean, one brick answers for all, or the lease.
 func (r *replicate) Lookup(ctx context.Context, q *fop.LookupReq) (*fop.LookupReply, error) {
 	st := r.state.Load()
 	if !r.usable(st.up) {
@@ -23,7 +23,13 @@ func (r *replicate) Lookup(ctx context.Context, q *fop.LookupReq) (*fop.LookupRe
 		if q.Name != "" {
 			where = q.Parent
 		}
+		if r.absent(q, st) {
+			return nil, syscall.ENOENT
+		}
 		reply, err := r.children[r.prefer(where, st.up)].Lookup(ctx, q)
+		if fop.Errno(err) == syscall.ENOENT && q.Name != "" {
+			r.lookedInVain(q.Parent, st)
+		}
 		if !fop.IsDown(err) && fop.Errno(err) != syscall.ESTALE && fop.Errno(err) != syscall.EIO {
 			return reply, err
 		}
