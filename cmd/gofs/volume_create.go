@@ -34,6 +34,9 @@ func (c *cli) volumeCreate(ctx context.Context, args []string) error {
 		return usage{"number of bricks is not a multiple of replica count"}
 	}
 	r, err := c.conn.Create(ctx, q)
+	if c.xml && refused(err) {
+		return newXMLCode(-1, 0, err.Error()).print(c.stdout) // no errno, unlike everywhere else
+	}
 	return c.acted("create", "volCreate", q.Name, ": please start the volume to access data", r, err)
 }
 
@@ -104,17 +107,17 @@ func createOption(q *mgmt.CreateReq, word, value string) error {
 		if q.Replica == 0 {
 			return usage{"thin-arbiter option must be preceded by replica option."}
 		}
-		return usage{"thin-arbiter volumes are not supported"}
+		return usage{"this version of gofs has no thin arbiters; use replica 2 arbiter 1"}
 	case "transport":
 		switch value {
 		case "tcp":
 		case "rdma", "tcp,rdma":
-			return usage{"transport " + value + " is not supported"}
+			return usage{"transport " + value + " is not supported; gofs speaks tcp"}
 		default:
 			return usage{}
 		}
 	default:
-		return usage{"disperse volumes are not supported"}
+		return usage{"this version of gofs has no disperse volumes; use replica 3, or replica 2 arbiter 1"}
 	}
 	return nil
 }

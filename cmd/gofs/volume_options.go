@@ -22,14 +22,16 @@ func (c *cli) volumeSet(ctx context.Context, args []string) error {
 		return usage{}
 	}
 	q := &mgmt.SetReq{Name: args[0]}
-	if args[1] == "group" && q.Name != "all" {
-		if len(args) != 3 {
-			return usage{}
-		}
+	switch {
+	case args[1] == "group" && len(args) != 3:
+		return usage{}
+	case args[1] == "group" && q.Name == "all":
+		return fmt.Errorf("volume set: failed: %w", volgen.ErrNotGlobal)
+	case args[1] == "group":
 		if err := c.addGroup(q, args[2]); err != nil {
 			return err
 		}
-	} else {
+	default:
 		for i := 1; i < len(args); i += 2 {
 			if args[i] == "" || args[i+1] == "" {
 				return usage{}
@@ -50,7 +52,7 @@ func (c *cli) addGroup(q *mgmt.SetReq, name string) error {
 		q.Options = append(q.Options, mgmt.Option{Key: o[0], Value: o[1]})
 	}
 	if len(skipped) > 0 {
-		fmt.Fprintf(c.stderr, "left out, since it has no meaning in gofs: %s\n", strings.Join(skipped, ", "))
+		fmt.Fprintf(c.stderr, "left out, since they have no meaning in gofs: %s\n", strings.Join(skipped, ", "))
 	}
 	return nil
 }

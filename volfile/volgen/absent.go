@@ -47,14 +47,22 @@ var absent = []struct{ keys, why string }{
 
 // refusal is the sentence for an option of GlusterFS that has no meaning in gofs.
 func refusal(key string) error {
+	if why := reason(key); why != "" {
+		return fmt.Errorf("option %s has no meaning in gofs: %s", key, why)
+	}
+	return fmt.Errorf("option %s has no meaning in gofs", key)
+}
+
+// reason returns the why of the first row that matches, or "".
+func reason(key string) string {
 	for _, row := range absent {
 		for _, pattern := range strings.Fields(row.keys) {
 			if match(pattern, key) {
-				return fmt.Errorf("option %s has no meaning in gofs: %s", key, row.why)
+				return row.why
 			}
 		}
 	}
-	return fmt.Errorf("option %s has no meaning in gofs", key)
+	return ""
 }
 
 // match compares a key with a pattern of which one part may be *.

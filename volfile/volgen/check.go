@@ -79,7 +79,7 @@ func (a *spec) inRange(value string, n float64, format string) error {
 	switch {
 	case a.min == 0 && a.max == 0:
 		return nil
-	case a.max == inf && n < a.min:
+	case a.max >= inf32 && n < a.min:
 		return fmt.Errorf("'%s' in 'option %s %s' is smaller than minimum value '%.0f'", shown, a.opt, value, a.min)
 	case a.max != inf && (n < a.min || n > a.max):
 		return fmt.Errorf("'%s' in 'option %s %s' is out of range [%.0f - %.0f]", shown, a.opt, value, a.min, a.max)

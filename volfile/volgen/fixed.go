@@ -1,6 +1,7 @@
 package volgen
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,5 +55,9 @@ func checkFixed(key, value string, values []string) error {
 	if len(values) == len(alwaysOn) { // the synonyms go without saying
 		shown = values[:1]
 	}
-	return fmt.Errorf("option %s can only be %s in gofs", key, strings.Join(shown, " or "))
+	text := fmt.Sprintf("option %s can only be %s in gofs", key, strings.Join(shown, " or "))
+	if why := reason(key); why != "" {
+		text += ": " + why
+	}
+	return errors.New(text)
 }
