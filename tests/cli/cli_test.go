@@ -51,6 +51,8 @@ func TestScripts(t *testing.T) {
 			"plain":     plainCmd,
 			"killbrick": killBrick,
 			"waitfor":   waitFor,
+			"pool":      poolCmd,
+			"replay":    replayCmd,
 		},
 	})
 }
@@ -60,6 +62,7 @@ type daemonKey struct{}
 // daemon is a script's daemon.
 type daemon struct {
 	bin, addr, dir string
+	peers          []*daemon // server2 and server3, after "pool"
 
 	mu  sync.Mutex
 	cmd *exec.Cmd // guarded by mu; nil if it does not run
@@ -139,6 +142,9 @@ func (d *daemon) stop(sig syscall.Signal) error {
 
 // end leaves nothing behind: the daemon first, since it would start the bricks again.
 func (d *daemon) end() {
+	for _, p := range d.peers {
+		p.end()
+	}
 	d.stop(syscall.SIGKILL)
 	files, _ := filepath.Glob(d.dir + "/run/vols/*/*.pid")
 	for _, f := range files {
