@@ -73,6 +73,7 @@ func commands() []command {
 		globalCommands(),
 		peerCommands(),
 		volumeCommands(),
+		brickCommands(),
 	)
 }
 

@@ -16,7 +16,7 @@ func TestLookup(t *testing.T) {
 		problem string
 	}{
 		{[]string{"volume", "list"}, "volume list", 2, ""},
-		{[]string{"v", "l"}, "volume list", 2, ""},
+		{[]string{"v", "li"}, "volume list", 2, ""},
 		{[]string{"vol", "inf", "v1"}, "volume info", 2, ""},
 		{[]string{"volume", "star", "v1"}, "volume start", 2, ""},
 		{[]string{"volume", "sta"}, "", 0, "unrecognized word: sta (position 1)"},

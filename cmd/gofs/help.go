@@ -12,6 +12,7 @@ import (
 func globalCommands() []command {
 	return []command{
 		{words: []string{"completion"}, pattern: "completion <bash|zsh|fish>", help: "print a script that completes gofs's words in that shell", local: true, run: (*cli).completion},
+		{words: []string{"get-state"}, pattern: "get-state [<daemon>] [[odir </path/to/output/dir/>] [file <filename>]] [detail|volumeoptions]", help: "write what the daemon knows to a file on its machine", run: (*cli).getState},
 		{words: []string{"global", "help"}, pattern: "global help", help: "list global commands", local: true, run: (*cli).globalHelp},
 		{words: []string{"man"}, pattern: "man <DIRECTORY>", help: "write the manual pages into a directory", local: true, run: (*cli).man},
 	}
@@ -35,7 +36,7 @@ func (c *cli) help(context.Context, []string) error {
 }
 
 func (c *cli) volumeHelp(context.Context, []string) error {
-	c.helpOf("gofs volume commands", volumeCommands())
+	c.helpOf("gofs volume commands", slices.Concat(volumeCommands(), brickCommands()))
 	return nil
 }
 

@@ -19,7 +19,7 @@ func volumeCommands() []command {
 		{words: []string{"volume", "set"}, pattern: "volume set <VOLNAME> group <GROUP>", help: "set the options of a group, such as virt, for volume <VOLNAME>",
 			more: []form{{"volume set <VOLNAME> <KEY> <VALUE>", "set options for volume <VOLNAME>"}}, run: (*cli).volumeSet},
 		{words: []string{"volume", "start"}, pattern: "volume start <VOLNAME> [force]", help: "start volume specified by <VOLNAME>", run: (*cli).volumeStart},
-		{words: []string{"volume", "status"}, pattern: "volume status [all | <VOLNAME> [<BRICK>]] [detail|clients]", help: "display status of all or specified volume(s)/brick", run: (*cli).volumeStatus},
+		{words: []string{"volume", "status"}, pattern: "volume status [all | <VOLNAME> [nfs|shd|<BRICK>|quotad]] [detail|clients|mem|inode|fd|callpool|tasks|client-list]", help: "display status of all or specified volume(s)/brick", run: (*cli).volumeStatus},
 		{words: []string{"volume", "stop"}, pattern: "volume stop <VOLNAME> [force]", help: "stop volume specified by <VOLNAME>", run: (*cli).volumeStop},
 	}
 }

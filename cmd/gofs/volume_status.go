@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,34 +12,65 @@ import (
 
 const rule = "------------------------------------------------------------------------------"
 
-// parseStatus reads [all | <VOLNAME> [<BRICK>]] [detail|clients].
-func parseStatus(args []string) (q *mgmt.StatusReq, clients bool, err error) {
+// Things that status can show. Those of statusViews are in the bricks' memory.
+const (
+	showClients    = "clients"
+	showClientList = "client-list"
+	showTasks      = "tasks"
+)
+
+var statusViews = []string{mgmt.ViewMem, mgmt.ViewInode, mgmt.ViewFD, mgmt.ViewCallpool}
+
+// statusKind returns what a word asks status to show; "": it is no such word. Beginnings of
+// detail and clients do.
+func statusKind(word string) string {
+	switch {
+	case word == "":
+		return ""
+	case slices.Contains(statusViews, word), word == showTasks, word == showClientList:
+		return word
+	case strings.HasPrefix("detail", word):
+		return "detail"
+	case len(word) > 1 && strings.HasPrefix(showClients, word):
+		return showClients
+	}
+	return ""
+}
+
+// parseStatus reads [all | <VOLNAME> [<BRICK>]] [detail|clients|...], and what is to be shown.
+func parseStatus(args []string) (q *mgmt.StatusReq, show string, err error) {
 	q = &mgmt.StatusReq{Name: "all"}
 	if len(args) > 3 {
-		return nil, false, usage{}
+		return nil, "", usage{}
 	}
 	if len(args) > 0 {
 		q.Name = args[0]
 	}
 	if len(args) > 1 {
-		switch word := args[len(args)-1]; {
-		case word != "" && strings.HasPrefix("detail", word):
+		last := args[len(args)-1]
+		show = statusKind(last)
+		switch {
+		case show == "detail":
 			q.Detail = true
-		case len(word) > 1 && strings.HasPrefix("clients", word):
-			clients = true
+		case slices.Contains(statusViews, show):
+			q.View = show
+		case show != "":
 		case len(args) == 3:
-			return nil, false, statusWord(q.Name, word)
+			return nil, "", statusWord(q.Name, last)
 		default:
-			q.Brick = word
+			q.Brick = last
 		}
 	}
 	if len(args) == 3 {
 		q.Brick = args[1]
 	}
 	if q.Brick != "" && q.Name == "all" {
-		return nil, false, usage{`Cannot specify brick/nfs for "all"`}
+		return nil, "", usage{`Cannot specify brick/nfs for "all"`}
 	}
-	return q, clients, nil
+	if q.Brick != "" && show == showTasks {
+		return nil, "", usage{"Tasks status not available for bricks"}
+	}
+	return q, show, nil
 }
 
 func statusWord(name, word string) error {
@@ -48,12 +80,54 @@ func statusWord(name, word string) error {
 	return usage{word + " is not a valid status option"}
 }
 
+// service is the answer about a process that a volume does not have; nil: word is none.
+func service(volume, word string, replicated bool) error {
+	switch word {
+	case "shd":
+		if !replicated {
+			return fmt.Errorf("Volume %s is not Self-heal compatible", volume)
+		}
+		return fmt.Errorf("No self-heal daemon runs for volume %s", volume)
+	case "quotad":
+		return fmt.Errorf("Volume %s does not have quota enabled", volume)
+	case "bitd":
+		return fmt.Errorf("Volume %s does not have bitrot enabled", volume)
+	case "scrub":
+		return fmt.Errorf("Volume %s does not have bitrot enabled. Scrubber will be enabled automatically if bitrot is enabled", volume)
+	case "snapd":
+		return fmt.Errorf("Volume %s does not have uss enabled", volume)
+	}
+	return nil
+}
+
+// status asks the daemon. Words for processes that bricks are not take their places.
+func (c *cli) status(ctx context.Context, q *mgmt.StatusReq) (*mgmt.StatusReply, error) {
+	word := q.Brick
+	switch word {
+	case "nfs": // there is none beside the bricks, which are shown
+		q.Brick = ""
+	case "shd", "quotad", "bitd", "scrub", "snapd":
+		q.Brick = ""
+		if _, err := c.conn.Status(ctx, q); err != nil {
+			return nil, err
+		}
+		vols, err := c.conn.Info(ctx, q.Name)
+		if err != nil {
+			return nil, err
+		}
+		reason := service(q.Name, word, len(vols) > 0 && vols[0].Replica > 1)
+		return nil, &mgmt.Error{Code: mgmt.CodeInternal, Message: reason.Error()}
+	}
+	return c.conn.Status(ctx, q)
+}
+
 func (c *cli) volumeStatus(ctx context.Context, args []string) error {
-	q, clients, err := parseStatus(args)
+	q, show, err := parseStatus(args)
 	if err != nil {
 		return err
 	}
-	r, err := c.conn.Status(ctx, q)
+	tasks := q.Brick == ""
+	r, err := c.status(ctx, q)
 	switch {
 	case err != nil && !refused(err):
 		return err
@@ -65,7 +139,7 @@ func (c *cli) volumeStatus(ctx context.Context, args []string) error {
 		x.leaf("output", err)
 		return x.print(c.stdout)
 	case c.xml:
-		return c.printStatusXML(r, q.Brick == "", clients)
+		return c.printStatusXML(r, tasks, show)
 	case err != nil:
 		return err
 	}
@@ -75,17 +149,27 @@ func (c *cli) volumeStatus(ctx context.Context, args []string) error {
 	for _, name := range r.NotStarted {
 		fmt.Fprintf(c.stderr, "Volume %s is not started\n", name)
 	}
-	for _, v := range r.Volumes {
-		switch {
-		case clients:
-			c.printClients(&v)
-		case q.Detail:
-			c.printDetail(&v)
-		default:
-			c.printStatus(&v, q.Brick == "")
-		}
+	for i := range r.Volumes {
+		c.printVolumeStatus(&r.Volumes[i], show, tasks)
 	}
 	return nil
+}
+
+func (c *cli) printVolumeStatus(v *mgmt.VolumeStatus, show string, tasks bool) {
+	switch show {
+	case showClients:
+		c.printClients(v)
+	case showClientList:
+		c.printClientList(v)
+	case showTasks:
+		c.printTasks(v)
+	case "detail":
+		c.printDetail(v)
+	case "":
+		c.printStatus(v, tasks)
+	default:
+		c.printView(v, show)
+	}
 }
 
 // printStatus prints one volume's table. A brick asked for by name has no tasks.
@@ -102,8 +186,13 @@ func (c *cli) printStatus(v *mgmt.VolumeStatus, tasks bool) {
 	}
 	fmt.Fprintln(c.stdout, " ")
 	if tasks {
-		fmt.Fprintf(c.stdout, "Task Status of Volume %s\n%s\nThere are no active volume tasks\n \n", v.Name, rule)
+		c.printTasks(v)
 	}
+}
+
+// printTasks prints the rebalances and the like that run: gofs has none yet that could.
+func (c *cli) printTasks(v *mgmt.VolumeStatus) {
+	fmt.Fprintf(c.stdout, "Task Status of Volume %s\n%s\nThere are no active volume tasks\n \n", v.Name, rule)
 }
 
 // columns are the values of a brick in the table.
@@ -168,7 +257,7 @@ func (c *cli) printClients(v *mgmt.VolumeStatus) {
 	fmt.Fprintln(c.stdout)
 }
 
-func (c *cli) printStatusXML(r *mgmt.StatusReply, tasks, clients bool) error {
+func (c *cli) printStatusXML(r *mgmt.StatusReply, tasks bool, show string) error {
 	x := newXML(nil)
 	x.open("volStatus")
 	if len(r.Volumes) == 0 {
@@ -180,7 +269,7 @@ func (c *cli) printStatusXML(r *mgmt.StatusReply, tasks, clients bool) error {
 			x.leaf("volName", v.Name)
 			x.leaf("nodeCount", len(v.Bricks))
 			for i := range v.Bricks {
-				brickXML(x, &v.Bricks[i], clients)
+				brickXML(x, &v.Bricks[i], show)
 			}
 			if tasks {
 				x.leaf("tasks", "")
@@ -193,7 +282,7 @@ func (c *cli) printStatusXML(r *mgmt.StatusReply, tasks, clients bool) error {
 	return x.print(c.stdout)
 }
 
-func brickXML(x *xmlText, b *mgmt.BrickState, clients bool) {
+func brickXML(x *xmlText, b *mgmt.BrickState, show string) {
 	status, port, pid := 0, "N/A", -1
 	if b.Online {
 		status, port, pid = 1, strconv.Itoa(b.Port), b.PID
@@ -222,7 +311,10 @@ func brickXML(x *xmlText, b *mgmt.BrickState, clients bool) {
 			x.leaf(l.name, l.value)
 		}
 	}
-	if clients && b.Online {
+	if b.Online {
+		viewXML(x, b.View, show)
+	}
+	if (show == showClients || show == showClientList) && b.Online {
 		x.open("clientsStatus")
 		x.leaf("clientCount", len(b.Clients))
 		for _, cl := range b.Clients {

@@ -192,6 +192,7 @@ type FD struct {
 	GFID  string `json:"gfid"`
 	Path  string `json:"path,omitempty"`
 	Flags uint32 `json:"flags"`
+	PID   int32  `json:"pid"` // who opened it
 	Refs  int    `json:"refs"`
 }
 
@@ -226,7 +227,7 @@ type ClearAsk struct {
 	Start   int64  `json:"start,omitempty"`
 	Len     int64  `json:"len,omitempty"` // 0: to the end
 	Named   bool   `json:"named,omitempty"`
-	Name    string `json:"name,omitempty"`
+	Name    string `json:"basename,omitempty"`
 }
 
 // ClearReport tells how many were.

@@ -14,6 +14,7 @@ type handle struct {
 
 	gfid  fop.GFID
 	flags uint32 // it was opened with
+	pid   int32  // of who opened it
 
 	refs    int
 	closing bool // close when refs is 0

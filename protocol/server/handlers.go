@@ -213,9 +213,9 @@ func (q *request) opening(do func(h *handle) error) {
 }
 
 // install makes an opened file or directory usable.
-func (c *conn) install(h *handle, g fop.GFID, flags uint32, file xlator.File, dir xlator.Dir) {
+func (c *conn) install(h *handle, g fop.GFID, flags uint32, pid int32, file xlator.File, dir xlator.Dir) {
 	c.mu.Lock()
-	h.gfid, h.flags, h.file, h.dir = g, flags, file, dir
+	h.gfid, h.flags, h.pid, h.file, h.dir = g, flags, pid, file, dir
 	c.mu.Unlock()
 }
 
@@ -229,7 +229,7 @@ func create(q *request) {
 		if err != nil {
 			return err
 		}
-		q.c.install(h, m.GFID, m.Flags, r.File, nil)
+		q.c.install(h, m.GFID, m.Flags, m.Caller.PID, r.File, nil)
 		reply(q, &wire.Create, &r.EntryReply, nil, nil)
 		return nil
 	})
@@ -246,7 +246,7 @@ func open(q *request) {
 		if err != nil {
 			return err
 		}
-		q.c.install(h, m.GFID, m.Flags, r.File, nil)
+		q.c.install(h, m.GFID, m.Flags, m.Caller.PID, r.File, nil)
 		reply(q, &wire.Open, &wire.OpenReply{OpenAnswer: r.OpenAnswer, HasContent: r.Content != nil}, nil, r.Content)
 		return nil
 	})
@@ -262,7 +262,7 @@ func opendir(q *request) {
 		if err != nil {
 			return err
 		}
-		q.c.install(h, m.GFID, syscall.O_DIRECTORY, nil, r.Dir)
+		q.c.install(h, m.GFID, syscall.O_DIRECTORY, m.Caller.PID, nil, r.Dir)
 		reply(q, &wire.Opendir, &wire.DirReply{Iatt: r.Iatt}, nil, nil)
 		return nil
 	})

@@ -21,6 +21,7 @@ type Connection struct {
 type Handle struct {
 	GFID  fop.GFID
 	Flags uint32 // open(2)'s; O_DIRECTORY for a directory
+	PID   int32  // of who opened it
 	Refs  int    // calls that use it now
 }
 
@@ -74,7 +75,7 @@ func (c *conn) inspect(limit int) Connection {
 			break
 		}
 		if h.file != nil || h.dir != nil {
-			r.Open = append(r.Open, Handle{GFID: h.gfid, Flags: h.flags, Refs: h.refs})
+			r.Open = append(r.Open, Handle{GFID: h.gfid, Flags: h.flags, PID: h.pid, Refs: h.refs})
 		}
 	}
 	for q := c.last; q != nil; q = q.prev {

@@ -69,7 +69,7 @@ func connection(brick string, c *server.Connection, fds bool) mgmt.Connection {
 	r := mgmt.Connection{ClientInfo: clientInfo(&c.ClientInfo), Handles: c.Handles}
 	if fds {
 		for _, h := range c.Open {
-			r.FDs = append(r.FDs, mgmt.FD{GFID: h.GFID.String(), Path: nameOf(brick, h.GFID), Flags: h.Flags, Refs: h.Refs})
+			r.FDs = append(r.FDs, mgmt.FD{GFID: h.GFID.String(), Path: nameOf(brick, h.GFID), Flags: h.Flags, PID: h.PID, Refs: h.Refs})
 		}
 		return r
 	}
@@ -150,7 +150,7 @@ func (b *process) dumpFDs(d *inspect.Dump) {
 		d.Put("bytes-written", c.BytesOut)
 		d.Put("openfds", c.Handles)
 		for k, h := range c.Open {
-			d.Put(fmt.Sprintf("fdentry[%d]", k), fmt.Sprintf("gfid=%s, flags=%#o, refcount=%d, path=%s", h.GFID, h.Flags, h.Refs, nameOf(b.cfg.Path, h.GFID)))
+			d.Put(fmt.Sprintf("fdentry[%d]", k), fmt.Sprintf("gfid=%s, flags=%#o, pid=%d, refcount=%d, path=%s", h.GFID, h.Flags, h.PID, h.Refs, nameOf(b.cfg.Path, h.GFID)))
 		}
 	}
 }
