@@ -17,6 +17,7 @@ import (
 
 	"github.com/gofs/gofs/protocol/mgmt"
 	daemon "github.com/gofs/gofs/server/mgmt"
+	"github.com/gofs/gofs/volfile/volgen"
 )
 
 // cli is one run of the command line.
@@ -150,8 +151,20 @@ func (c *cli) options(args []string) (words []string, status int) {
 		case "--print-statedumpdir":
 			fmt.Fprintln(c.stdout, defaultRunDir)
 			return nil, 0
-		case "--nolog", "--wignore", "--wignore-partition", "--log-file", "--log-level":
+		case "--log-level":
+			if !slices.Contains(volgen.LogLevels(), value) {
+				return nil, c.badOption(a)
+			}
+		case "--secure-mgmt":
+			if on, ok := volgen.Bool(value); on {
+				fmt.Fprintln(c.stderr, "secure-mgmt: this version of gofs has no TLS")
+				return nil, 255
+			} else if !ok {
+				fmt.Fprintln(c.stderr, "invalid secure-mgmt value (ignored)")
+			}
+		case "--nolog", "--wignore", "--wignore-partition", "--log-file", "--inet6":
 			// The command line writes no log, and has no warnings that can be switched off.
+			// Addresses of either family are used as they are found.
 		default:
 			return nil, c.badOption(a)
 		}

@@ -128,6 +128,12 @@ func isBool(s string) bool { return isOn(s) || slices.Contains(alwaysOff, string
 
 func isOn(s string) bool { return slices.Contains(alwaysOn, strings.ToLower(s)) }
 
+// Bool reads a boolean as options have them; ok is false for anything else.
+func Bool(s string) (value, ok bool) { return isOn(s), isBool(s) }
+
+// LogLevels are the names of levels of logs.
+func LogLevels() []string { return slices.Clone(logLevels) }
+
 // seconds reads a number of seconds with GlusterFS's units.
 func seconds(s string) (float64, bool) {
 	unit := 1.0
