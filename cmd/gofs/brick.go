@@ -36,12 +36,12 @@ func runBrick(ctx context.Context, args []string) int {
 		return fail("brick", errors.New("need --volfile, or --daemon and --volfile-id"))
 	}
 	syscall.Umask(0) // objects get the modes that clients ask for
-	log, level, err := openLog(*logPath, "INFO")
+	log, err := openLog(*logPath, "INFO")
 	if err != nil {
 		return fail("brick", err)
 	}
 	defer log.Close()
-	cfg.Log, cfg.Level = slog.New(log.handler), level
+	cfg.Log, cfg.Level, cfg.Rotate = slog.New(log.handler), log.level, log.reopen
 	defer runtime.KeepAlive(tuneData())
 	if err := brick.Run(ctx, cfg); err != nil {
 		cfg.Log.Error("the brick cannot serve", "vol", cfg.Volume, "brick", cfg.Path, "error", err)

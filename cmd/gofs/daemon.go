@@ -6,19 +6,35 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 
+	"github.com/gofs/gofs/server/brick"
 	daemon "github.com/gofs/gofs/server/mgmt"
 )
 
 // Where a daemon keeps things unless told otherwise.
 const (
-	defaultPort    = 24007
-	defaultWorkDir = "/var/lib/gofs"
-	defaultRunDir  = "/run/gofs"
-	defaultLogDir  = "/var/log/gofs"
+	defaultPort        = 24007
+	defaultMetricsPort = 24009
+	defaultWorkDir     = "/var/lib/gofs"
+	defaultRunDir      = "/run/gofs"
+	defaultLogDir      = "/var/log/gofs"
 )
+
+// metricsAddress is where the metrics are served; "": nowhere. A daemon whose port is any free
+// one has no place for them that others could know.
+func metricsAddress(cfg *daemon.Config) string {
+	switch {
+	case cfg.Metrics == "none" || cfg.Metrics == "" && cfg.Port == 0:
+		return ""
+	case cfg.Metrics == "":
+		return net.JoinHostPort(cfg.Address, strconv.Itoa(defaultMetricsPort))
+	}
+	return cfg.Metrics
+}
 
 // runDaemon runs the management daemon in the foreground until SIGTERM.
 func runDaemon(ctx context.Context, args []string) int {
@@ -30,6 +46,7 @@ func runDaemon(ctx context.Context, args []string) int {
 	f.StringVar(&cfg.LogDir, "logdir", defaultLogDir, "`directory` of logs")
 	f.IntVar(&cfg.Port, "port", defaultPort, "management `port`; 0 for any free one")
 	f.IntVar(&cfg.BrickPorts, "brick-ports", 49152, "where the ports of bricks begin")
+	f.StringVar(&cfg.Metrics, "metrics-address", "", "`address:port` of http://.../metrics for Prometheus; none for no metrics (default: port 24009 of --address)")
 	level := f.String("log-level", "INFO", "`level` of the log: DEBUG, INFO, WARNING, ERROR, CRITICAL or NONE")
 	f.Bool("no-daemon", true, "stay in the foreground, which is always so")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -55,12 +72,19 @@ func runDaemon(ctx context.Context, args []string) int {
 		return fail("daemon", err)
 	}
 	cfg.Exe, cfg.Version = exe, version
-	log, _, err := openLog(filepath.Join(cfg.LogDir, "gofsd.log"), *level)
+	cfg.Metrics = metricsAddress(&cfg)
+	log, err := openLog(filepath.Join(cfg.LogDir, "gofsd.log"), *level)
 	if err != nil {
 		return fail("daemon", err)
 	}
 	defer log.Close()
-	cfg.Log = slog.New(log.handler)
+	cfg.Log, cfg.Reopen = slog.New(log.handler), func() error { return log.reopen(false) }
+	cfg.SetLevel = func(name string) {
+		if name == "" {
+			name = *level
+		}
+		log.level.Set(brick.Level(name))
+	}
 	tune(50, 60)
 	cfg.Ready = notifySystemd
 	if err := daemon.Run(ctx, cfg); err != nil {

@@ -1,37 +1,53 @@
 package main
 
 import (
-	"fmt"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 
+	"github.com/gofs/gofs/logfile"
 	"github.com/gofs/gofs/server/brick"
 )
 
-// logFile is a log with one line per event.
-type logFile struct {
-	*os.File
+// openedLog is a log with one line per event.
+type openedLog struct {
+	file    *logfile.File // nil: standard error
+	level   *slog.LevelVar
 	handler slog.Handler
 }
 
 // openLog opens path for appending ("-" is standard error) at a level that can be
 // changed later.
-func openLog(path, level string) (*logFile, *slog.LevelVar, error) {
-	f := os.Stderr
+func openLog(path, level string) (*openedLog, error) {
+	l := &openedLog{level: new(slog.LevelVar)}
+	l.level.Set(brick.Level(level))
+	var w io.Writer = os.Stderr
 	if path != "-" {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, nil, fmt.Errorf("cannot make the log's directory: %w", err)
-		}
 		var err error
-		if f, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640); err != nil {
-			return nil, nil, fmt.Errorf("cannot open the log: %w", err)
+		if l.file, err = logfile.Open(path); err != nil {
+			return nil, err
 		}
+		w = l.file
 	}
-	v := new(slog.LevelVar)
-	v.Set(brick.Level(level))
-	return &logFile{f, slog.NewTextHandler(f, &slog.HandlerOptions{Level: v})}, v, nil
+	l.handler = slog.NewTextHandler(w, &slog.HandlerOptions{Level: l.level})
+	return l, nil
+}
+
+// reopen opens the log again; if anew, in a new file.
+func (l *openedLog) reopen(anew bool) error {
+	if l.file == nil {
+		return errors.New("the log is not a file")
+	}
+	return l.file.Reopen(anew)
+}
+
+// Close closes the file.
+func (l *openedLog) Close() {
+	if l.file != nil {
+		l.file.Close()
+	}
 }
 
 // notifySystemd tells systemd, if it started this process and asked for it, that the

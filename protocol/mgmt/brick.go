@@ -249,7 +249,7 @@ type ProcessMetrics struct {
 	Volume    string      `json:"volume"`
 	Brick     string      `json:"brick,omitempty"` // path
 	Mount     string      `json:"mount,omitempty"` // directory
-	Version   string      `json:"version,omitempty"`
+	Serving   bool        `json:"serving"`
 	Started   time.Time   `json:"started"`
 	Read      uint64      `json:"read"`    // bytes, by programs
 	Written   uint64      `json:"written"` // bytes, by programs

@@ -133,6 +133,7 @@ func (b *process) resolve(ctx context.Context, path string) (fop.GFID, error) {
 func (b *process) metrics() *mgmt.ProcessMetrics {
 	s := b.parts.stats
 	m := &mgmt.ProcessMetrics{Volume: b.cfg.Volume, Brick: b.cfg.Path, Started: b.started, Fops: inspect.Fops(s), Memory: inspect.Memory(), CPU: inspect.CPU(), PID: syscall.Getpid()}
+	m.Serving = b.status().Serving
 	m.Read, m.Written = s.Bytes()
 	m.Open, _, _ = s.OpenFiles()
 	for _, c := range b.srv.Clients() {

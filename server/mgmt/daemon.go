@@ -53,6 +53,13 @@ type Config struct {
 	// BrickPorts is where the bricks' ports begin; 0 means portmap.Base.
 	BrickPorts int
 	Log        *slog.Logger
+	// SetLevel, if not nil, sets the level of Log to one of GlusterFS's names; "": what it was
+	// at first.
+	SetLevel func(name string)
+	// Reopen, if not nil, opens the log's file again, which was moved.
+	Reopen func() error
+	// Metrics is the address that http://ADDRESS/metrics is served on; "": none.
+	Metrics string
 	// Ready, if not nil, is called when the daemon answers.
 	Ready func()
 }
@@ -157,6 +164,9 @@ func (d *Daemon) run(ctx context.Context, tcp, local net.Listener) error {
 	wg.Go(func() { lost <- d.accept(ctx, local, func(net.Conn) mgmt.Routes { return root }) })
 	wg.Go(func() { d.reconcile(ctx) })
 	wg.Go(func() { d.govern(ctx) })
+	wg.Go(func() { d.followLevel(ctx) })
+	wg.Go(func() { d.obeyHangup(ctx) })
+	wg.Go(func() { d.serveMetrics(ctx) })
 	d.cfg.Log.Info("the daemon is ready", "node", d.uuid, "address", tcp.Addr().String(), "version", d.cfg.Version)
 	if d.cfg.Ready != nil {
 		d.cfg.Ready()
