@@ -153,10 +153,12 @@ func (d *daemon) end() {
 		if n, _ := fmt.Sscan(string(text), &pid); n != 1 {
 			continue
 		}
-		if exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); exe == d.bin {
+		// One that has ended and that nobody waits for has no program any more.
+		runs := func() bool { exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); return exe == d.bin }
+		if runs() {
 			syscall.Kill(pid, syscall.SIGKILL)
-			for end := time.Now().Add(10 * time.Second); syscall.Kill(pid, 0) == nil && time.Now().Before(end); {
-				time.Sleep(10 * time.Millisecond)
+			for end := time.Now().Add(10 * time.Second); runs() && time.Now().Before(end); {
+				time.Sleep(time.Millisecond)
 			}
 		}
 	}
