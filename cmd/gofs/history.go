@@ -50,7 +50,8 @@ func parseHistory(text string) []string {
 
 // Add remembers a command, unless it is the same as the one before.
 func (h *history) Add(line string) {
-	if h.paused || strings.TrimSpace(line) == "" || len(h.lines) > 0 && h.lines[len(h.lines)-1] == line {
+	line = strings.TrimSpace(line)
+	if h.paused || line == "" || len(h.lines) > 0 && h.lines[len(h.lines)-1] == line {
 		return
 	}
 	h.lines = append(h.lines, line)

@@ -1,12 +1,20 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/gofs/gofs/protocol/mgmt"
 )
 
 func TestHistory(t *testing.T) {
@@ -74,5 +82,87 @@ func TestTab(t *testing.T) {
 	}
 	if _, _, ok := p.key("vol", 3, 'x'); ok {
 		t.Error("another key than Tab was taken")
+	}
+}
+
+// terminal returns both ends of a pseudo terminal: the user's and the program's.
+func terminal(t *testing.T) (user, program *os.File) {
+	t.Helper()
+	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("no pseudo terminals: %v", err)
+	}
+	t.Cleanup(func() { user.Close() })
+	n, err := unix.IoctlGetInt(int(user.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(user.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		t.Skipf("no pseudo terminals: %v", err)
+	}
+	t.Cleanup(func() { program.Close() })
+	return user, program
+}
+
+// What is typed is edited, completed and recalled; answers are not remembered.
+func TestPrompt(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	user, program := terminal(t)
+	p := newPrompt(program, program, func(words []string, last string) []string {
+		return complete(words, last, func() *cluster {
+			return &cluster{volumes: []mgmt.Volume{{Name: "rep3"}, {Name: "rep4"}}}
+		})
+	})
+	var shown bytes.Buffer
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		io.Copy(&shown, user) // ends when the program's end is closed
+	}()
+	const up, left = "\x1b[A", "\x1b[D"
+	for _, c := range []struct {
+		keys, want string
+		ask        bool
+		err        error
+	}{
+		{"vol\tlist\r", "volume list", false, nil},
+		{"vlume list" + strings.Repeat(left, 9) + "o\r", "volume list", false, nil},
+		{"volume info r\t\t\x7fx\r", "volume info rex", false, nil}, // Tab adds ep, Backspace takes the p
+
+		{"y\r", "y", true, nil},
+		{up + "\r", "volume info rex", false, nil},
+		{"pool list\n", "pool list", false, nil},
+		{"\x04", "", false, io.EOF},
+	} {
+		// What is typed before the terminal is raw would be edited by the kernel.
+		was, err := term.MakeRaw(int(program.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := user.WriteString(c.keys); err != nil {
+			t.Fatal(err)
+		}
+		read := p.command
+		if c.ask {
+			read = func() (string, error) { return p.ask("Sure? (y/n) ") }
+		}
+		got, err := read()
+		if got != c.want || err != c.err {
+			t.Errorf("%q: read %q, %v, want %q, %v", c.keys, got, err, c.want, c.err)
+		}
+		if p.history.paused != c.ask {
+			t.Errorf("%q: paused is %v", c.keys, p.history.paused)
+		}
+		term.Restore(int(program.Fd()), was)
+	}
+	program.Close()
+	<-read
+	for _, want := range []string{"gofs> ", "rep3  rep4", "Sure? (y/n) "} {
+		if !strings.Contains(shown.String(), want) {
+			t.Errorf("the terminal never showed %q:\n%q", want, shown.String())
+		}
 	}
 }
