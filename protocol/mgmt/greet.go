@@ -1,6 +1,7 @@
 package mgmt
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -65,8 +66,8 @@ func proof(key []byte, side string, kind byte, a, b *greeting) []byte {
 // connection if there is an error. ErrStranger and ErrOutdated are then true: what the
 // other side, which has proven that it is of the pool, says of this one, unless admit
 // returned them.
-func Greet(nc net.Conn, kind byte, me Member, admit Admit) (string, error) {
-	defer bound(nc)()
+func Greet(ctx context.Context, nc net.Conn, kind byte, me Member, admit Admit) (string, error) {
+	defer bound(ctx, nc)()
 	if _, err := nc.Write([]byte(Magic + string(kind))); err != nil {
 		return "", err
 	}
@@ -92,8 +93,8 @@ func Greet(nc net.Conn, kind byte, me Member, admit Admit) (string, error) {
 }
 
 // Meet answers Greet on a stream whose first five bytes have been read.
-func Meet(nc net.Conn, kind byte, me Member, admit Admit) (string, error) {
-	defer bound(nc)()
+func Meet(ctx context.Context, nc net.Conn, kind byte, me Member, admit Admit) (string, error) {
+	defer bound(ctx, nc)()
 	theirs, err := hear(nc)
 	if err != nil {
 		return "", err
@@ -118,8 +119,12 @@ func Meet(nc net.Conn, kind byte, me Member, admit Admit) (string, error) {
 }
 
 // bound limits the time of a greeting; what it returns lifts the limit.
-func bound(nc net.Conn) func() {
-	nc.SetDeadline(time.Now().Add(greetTime))
+func bound(ctx context.Context, nc net.Conn) func() {
+	end := time.Now().Add(greetTime)
+	if d, ok := ctx.Deadline(); ok && d.Before(end) {
+		end = d
+	}
+	nc.SetDeadline(end)
 	return func() { nc.SetDeadline(time.Time{}) }
 }
 

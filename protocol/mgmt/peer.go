@@ -11,12 +11,14 @@ import (
 type PeerService interface {
 	// Commit appends a command to the pool's log; only the leader can.
 	Commit(ctx context.Context, command json.RawMessage) (*CommitReply, error)
+	// Index is the newest log entry that the daemon's state contains.
+	Index(ctx context.Context) uint64
 	// Prepare makes and marks the directories of a new volume's bricks on this node.
 	Prepare(ctx context.Context, q *PrepareReq) error
 	// Unprepare takes back what Prepare did, if the volume did not come to be.
 	Unprepare(ctx context.Context, volumeID string) error
 	// CheckStart refuses if a brick on this node cannot be the volume's.
-	CheckStart(ctx context.Context, volume string) error
+	CheckStart(ctx context.Context, q *AwaitReq) error
 	// Await waits until this node's bricks are as the configuration of Index says.
 	Await(ctx context.Context, q *AwaitReq) error
 	// LocalStatus is Status, of this node's bricks only.
@@ -41,6 +43,7 @@ const (
 	methodDetached    = "peer detached"
 	methodReadmit     = "peer readmit"
 	methodPing        = "peer ping"
+	methodIndex       = "peer index"
 )
 
 // CommitReply tells where a command is in the log.
@@ -101,15 +104,18 @@ func PeerRoutes(s PeerService) Routes {
 		methodUnprepare: route(func(ctx context.Context, _ *Conn, q *nameReq) (struct{}, error) {
 			return done, s.Unprepare(ctx, q.Name)
 		}),
-		methodCheckStart: route(func(ctx context.Context, _ *Conn, q *nameReq) (struct{}, error) {
-			return done, s.CheckStart(ctx, q.Name)
+		methodCheckStart: route(func(ctx context.Context, _ *Conn, q *AwaitReq) (struct{}, error) {
+			return done, s.CheckStart(ctx, q)
 		}),
 		methodAwait:       route(func(ctx context.Context, _ *Conn, q *AwaitReq) (struct{}, error) { return done, s.Await(ctx, q) }),
 		methodLocalStatus: route(func(ctx context.Context, _ *Conn, q *StatusReq) (*StatusReply, error) { return s.LocalStatus(ctx, q) }),
 		methodAskBricks:   route(func(ctx context.Context, _ *Conn, q *BrickAsk) ([]BrickAnswer, error) { return s.AskBricks(ctx, q) }),
 		methodDetached:    route(func(ctx context.Context, _ *Conn, _ *struct{}) (struct{}, error) { return done, s.Detached(ctx) }),
-		methodPing:        route(func(context.Context, *Conn, *struct{}) (struct{}, error) { return done, nil }),
-		methodReadmit:     route(func(ctx context.Context, _ *Conn, q *JoinReq) (struct{}, error) { return done, s.Readmit(ctx, q) }),
+		methodIndex: route(func(ctx context.Context, _ *Conn, _ *struct{}) (*CommitReply, error) {
+			return &CommitReply{Index: s.Index(ctx)}, nil
+		}),
+		methodPing:    route(func(context.Context, *Conn, *struct{}) (struct{}, error) { return done, nil }),
+		methodReadmit: route(func(ctx context.Context, _ *Conn, q *JoinReq) (struct{}, error) { return done, s.Readmit(ctx, q) }),
 	}
 }
 
@@ -118,6 +124,15 @@ func NewPeer(nc net.Conn) *Client { return newClient(nc) }
 
 // Ping returns when the other daemon has answered.
 func (c *Client) Ping(ctx context.Context) error { return order(ctx, c, methodPing, struct{}{}) }
+
+// Index asks the leader which entry of the log its state contains.
+func (c *Client) Index(ctx context.Context) (uint64, error) {
+	r, err := ask[CommitReply](ctx, c, methodIndex, struct{}{})
+	if err != nil {
+		return 0, err
+	}
+	return r.Index, nil
+}
 
 // Commit asks the leader to append a command to the log.
 func (c *Client) Commit(ctx context.Context, command json.RawMessage) (*CommitReply, error) {
@@ -135,8 +150,8 @@ func (c *Client) Unprepare(ctx context.Context, volumeID string) error {
 }
 
 // CheckStart asks a node whether its bricks of a volume can be started.
-func (c *Client) CheckStart(ctx context.Context, volume string) error {
-	return order(ctx, c, methodCheckStart, nameReq{volume})
+func (c *Client) CheckStart(ctx context.Context, q *AwaitReq) error {
+	return order(ctx, c, methodCheckStart, q)
 }
 
 // Await waits for a node's bricks.

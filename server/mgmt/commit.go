@@ -51,6 +51,29 @@ func (d *Daemon) commit(ctx context.Context, c *store.Command) (uint64, error) {
 	}
 }
 
+// catchUp waits until this node's state has everything that the leader's has, so that an
+// order given here is checked against what was done elsewhere just before. Without a
+// leader it does nothing: the order will fail for that.
+func (d *Daemon) catchUp(ctx context.Context) {
+	leader := d.store.Leader()
+	if leader == d.uuid || leader == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	c, err := d.links.peer(ctx, leader)
+	if err != nil {
+		return
+	}
+	index, err := c.Index(ctx)
+	if err == nil {
+		err = d.store.Await(ctx, index)
+	}
+	if err != nil {
+		d.cfg.Log.Debug("the leader does not say how far it is", "error", err)
+	}
+}
+
 // commitOnce asks the leader of now, if there is one.
 func (d *Daemon) commitOnce(ctx context.Context, c *store.Command) *mgmt.CommitReply {
 	leader := d.store.Leader()

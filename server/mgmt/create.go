@@ -20,6 +20,7 @@ func (d *Daemon) Create(ctx context.Context, q *mgmt.CreateReq) (*mgmt.VolumeRep
 	if err := checkName(q.Name); err != nil {
 		return nil, err
 	}
+	d.catchUp(ctx)
 	if d.store.State().Volumes[q.Name] != nil {
 		return nil, mgmt.Errorf("Volume %s already exists", q.Name)
 	}

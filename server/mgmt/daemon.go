@@ -20,6 +20,7 @@ package mgmt
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -60,9 +61,25 @@ type Config struct {
 	Reopen func() error
 	// Metrics is the address that http://ADDRESS/metrics is served on; "": none.
 	Metrics string
+	// Bricks makes what runs this node's bricks; nil: processes.
+	Bricks func(brickproc.Config) Bricks
 	// Ready, if not nil, is called when the daemon answers.
 	Ready func()
 }
+
+// Bricks runs bricks; see brickproc.Supervisor.
+type Bricks interface {
+	Want([]brickproc.Spec)
+	StopStray(brickproc.Spec)
+	Retry(path string)
+	Started(ctx context.Context, path string) error
+	Gone(ctx context.Context, path string) error
+	State(ctx context.Context, path string) brickproc.State
+	Ask(ctx context.Context, path, method string, args json.RawMessage) (json.RawMessage, error)
+	Close()
+}
+
+var _ Bricks = (*brickproc.Supervisor)(nil)
 
 // SocketName is the name of the unix socket in RunDir.
 const SocketName = "gofsd.socket"
@@ -75,7 +92,7 @@ type Daemon struct {
 	links  *links
 	store  *store.Store
 	ports  *portmap.Map
-	bricks *brickproc.Supervisor
+	bricks Bricks
 	poked  chan struct{} // has room for one token; see poke
 
 	// changing is held by orders that touch bricks' directories, so that two of them
@@ -134,7 +151,11 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer d.store.Close()
-	d.bricks = brickproc.New(brickproc.Config{Exe: cfg.Exe, RunDir: cfg.RunDir, LogDir: cfg.LogDir,
+	supervise := cfg.Bricks
+	if supervise == nil {
+		supervise = func(c brickproc.Config) Bricks { return brickproc.New(c) }
+	}
+	d.bricks = supervise(brickproc.Config{Exe: cfg.Exe, RunDir: cfg.RunDir, LogDir: cfg.LogDir,
 		Daemon: filepath.Join(cfg.RunDir, SocketName), Listen: cfg.Address, Ports: ports, Log: cfg.Log})
 	defer d.bricks.Close()
 	return d.run(ctx, tcp, local)

@@ -59,13 +59,16 @@ func (d *Daemon) everywhere(ctx context.Context, nodes []string, limit time.Dura
 	return out
 }
 
+// doubted is how long a node may take of which the gossip says that it is not there.
+const doubted = 250 * time.Millisecond
+
 // onNode does there on another node.
 func (d *Daemon) onNode(ctx context.Context, id string, limit time.Duration, there func(context.Context, string, *mgmt.Client) error) error {
+	if up, _ := d.links.alive(id); !up {
+		limit = min(limit, doubted) // it may have come back just now
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if up, _ := d.links.alive(id); !up {
-		return notConnected
-	}
 	c, err := d.links.peer(ctx, id)
 	if err != nil {
 		return notConnected
@@ -146,9 +149,10 @@ func (d *Daemon) checkHere(v *store.Volume) error {
 // check refuses if a brick of v cannot be its. Nodes that are not reached have no say.
 func (d *Daemon) check(ctx context.Context, v *store.Volume) error {
 	nodes := d.nodesOf(v)
+	q := &mgmt.AwaitReq{Volume: v.Name, Index: d.store.Index()}
 	errs := d.everywhere(ctx, nodes, ordering,
 		func(context.Context) error { return d.checkHere(v) },
-		func(ctx context.Context, _ string, c *mgmt.Client) error { return c.CheckStart(ctx, v.Name) })
+		func(ctx context.Context, _ string, c *mgmt.Client) error { return c.CheckStart(ctx, q) })
 	return d.firstRefusal(nodes, connected(errs), "Staging")
 }
 

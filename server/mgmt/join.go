@@ -114,6 +114,8 @@ func (p peerService) Commit(_ context.Context, command json.RawMessage) (*mgmt.C
 	return p.d.append(c), nil
 }
 
+func (p peerService) Index(context.Context) uint64 { return p.d.store.Index() }
+
 func (p peerService) Prepare(_ context.Context, q *mgmt.PrepareReq) error {
 	v := new(store.Volume)
 	if err := json.Unmarshal(q.Volume, v); err != nil {
@@ -127,8 +129,11 @@ func (p peerService) Unprepare(_ context.Context, volumeID string) error {
 	return nil
 }
 
-func (p peerService) CheckStart(_ context.Context, volume string) error {
-	v, err := p.d.volume(volume)
+func (p peerService) CheckStart(ctx context.Context, q *mgmt.AwaitReq) error {
+	if err := p.d.store.Await(ctx, q.Index); err != nil {
+		return err
+	}
+	v, err := p.d.volume(q.Volume)
 	if err != nil {
 		return err
 	}
@@ -244,26 +249,30 @@ func (d *Daemon) meetPeers(ctx context.Context, lastSeen map[string]time.Time) {
 // readmit takes in anew those nodes that were found to run on an old copy of their state:
 // their log must count no more before they get a new one. This node leads.
 func (d *Daemon) readmit(ctx context.Context) {
-	for _, id := range d.links.outdatedNodes() {
+	for id, life := range d.links.outdatedNodes() {
 		n, ok := d.store.State().Nodes[id]
 		if !ok {
 			continue
 		}
-		if err := d.readmitNode(ctx, n); err != nil {
+		if err := d.readmitNode(ctx, n, life); err != nil {
 			d.cfg.Log.Warn("a node runs on an old copy of its state and cannot be taken in anew yet", "node", n.Name(), "error", err)
 		}
 	}
 }
 
-func (d *Daemon) readmitNode(ctx context.Context, n store.Node) error {
+// readmitNode takes the next step: a new life in the configuration, by which the next
+// round of govern expels the old one, and when that is done the invitation.
+func (d *Daemon) readmitNode(ctx context.Context, n store.Node, life int) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
-	if m, in := d.store.Members()[n.UUID]; in && m.Life == n.Life {
-		n.Life++
-		if _, err := d.commit(ctx, &store.Command{SetNode: &n}); err != nil {
-			return err
-		}
-		d.poke() // the next round of govern expels it
+	if life >= n.Life {
+		n.Life = life + 1
+		_, err := d.commit(ctx, &store.Command{SetNode: &n})
+		d.poke()
+		return err
+	}
+	if m, in := d.store.Members()[n.UUID]; in && m.Life != n.Life {
+		d.poke()
 		return nil
 	}
 	nc, err := d.links.open(ctx, mgmt.KindPeer, n.UUID, anybody)

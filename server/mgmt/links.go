@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -28,14 +27,15 @@ type links struct {
 	clients map[string]*mgmt.Client // guarded by mu; by node
 	members *members.Members        // guarded by mu; nil while this node is alone
 	streams *raftStreams            // guarded by mu; of the Raft that runs
-	// outdated are nodes that were found to run on an old copy of their state; guarded by mu.
-	outdated map[string]bool
+	// outdated are nodes that were found to run on an old copy of their state, with the boot
+	// number they showed; guarded by mu.
+	outdated map[string]uint64
 	// expelled tells that a peer said that this node is not of the pool; guarded by mu.
 	expelled bool
 }
 
 func newLinks(d *Daemon) *links {
-	return &links{d: d, clients: map[string]*mgmt.Client{}, outdated: map[string]bool{}}
+	return &links{d: d, clients: map[string]*mgmt.Client{}, outdated: map[string]uint64{}}
 }
 
 // dialTime bounds the making of a connection.
@@ -83,7 +83,7 @@ func (l *links) open(ctx context.Context, kind byte, node string, admit mgmt.Adm
 			continue
 		}
 		var who string
-		who, err = mgmt.Greet(nc, kind, l.d.pool.me(), admit)
+		who, err = mgmt.Greet(ctx, nc, kind, l.d.pool.me(), admit)
 		if err == nil && who != node {
 			err = fmt.Errorf("%s is node %s and not %s", addr, who, node)
 		}
@@ -119,7 +119,7 @@ func (l *links) admit(uuid string, boot uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if errors.Is(err, mgmt.ErrOutdated) {
-		l.outdated[uuid] = true
+		l.outdated[uuid] = boot
 	} else if err == nil {
 		delete(l.outdated, uuid)
 	}
@@ -141,6 +141,8 @@ func (l *links) peer(ctx context.Context, node string) (*mgmt.Client, error) {
 			return c, nil
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
 	nc, err := l.open(ctx, mgmt.KindPeer, node, l.admit)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", mgmt.ErrConnection, err)
@@ -232,7 +234,7 @@ func (l *links) forget() {
 	l.quiet()
 	l.mu.Lock()
 	clients := l.clients
-	l.clients, l.outdated, l.expelled = map[string]*mgmt.Client{}, map[string]bool{}, false
+	l.clients, l.outdated, l.expelled = map[string]*mgmt.Client{}, map[string]uint64{}, false
 	l.mu.Unlock()
 	for _, c := range clients {
 		c.Close()
@@ -256,7 +258,7 @@ func (l *links) serve(ctx context.Context, nc net.Conn, kind byte) error {
 		m.Stream(nc)
 		return nil
 	}
-	if _, err := mgmt.Meet(nc, kind, l.d.pool.me(), l.admit); err != nil {
+	if _, err := mgmt.Meet(ctx, nc, kind, l.d.pool.me(), l.admit); err != nil {
 		nc.Close()
 		return err
 	}
@@ -345,7 +347,7 @@ func (l *links) openAt(ctx context.Context, n *store.Node, kind byte) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	who, err := mgmt.Greet(nc, kind, l.d.pool.me(), anybody)
+	who, err := mgmt.Greet(ctx, nc, kind, l.d.pool.me(), anybody)
 	if err == nil && who != n.UUID {
 		err = fmt.Errorf("%s is node %s and not %s", n.Addr, who, n.UUID)
 	}
@@ -372,11 +374,16 @@ func (l *links) takeExpelled() bool {
 	return was
 }
 
-// outdatedNodes lists the nodes that were found to run on an old copy of their state.
-func (l *links) outdatedNodes() []string {
+// outdatedNodes lists the nodes that were found to run on an old copy of their state, with
+// the life they are in.
+func (l *links) outdatedNodes() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Sorted(maps.Keys(l.outdated))
+	out := map[string]int{}
+	for node, boot := range l.outdated {
+		out[node] = int(boot >> 32)
+	}
+	return out
 }
 
 // meet seeks contact with the daemons at addrs, in the background if it takes longer.

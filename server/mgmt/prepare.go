@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,7 +38,29 @@ type prepared struct {
 // may come to be.
 type preparedBricks struct {
 	mu   sync.Mutex
-	byID map[string][]*prepared // guarded by mu; by volume id
+	byID map[string]preparation // guarded by mu; by volume id
+}
+
+// A preparation is what was done on this node for a volume.
+type preparation struct {
+	bricks []*prepared
+	at     time.Time
+}
+
+// abandoned is how long a preparation keeps other volumes away from its directories if
+// it is neither used nor taken back: who asked for it has died.
+const abandoned = 30 * time.Second
+
+// taken tells whether path is a directory that is being prepared for a volume.
+func (m *preparedBricks) taken(path string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.byID {
+		if time.Since(p.at) < abandoned && slices.ContainsFunc(p.bricks, func(b *prepared) bool { return b.path == path }) {
+			return true
+		}
+	}
+	return false
 }
 
 // prepareHere checks and marks the directories of this node's bricks; if it fails they
@@ -54,9 +77,9 @@ func (d *Daemon) prepareHere(v *store.Volume, force bool) error {
 	d.made.mu.Lock()
 	defer d.made.mu.Unlock()
 	if d.made.byID == nil {
-		d.made.byID = map[string][]*prepared{}
+		d.made.byID = map[string]preparation{}
 	}
-	d.made.byID[v.ID] = done
+	d.made.byID[v.ID] = preparation{done, time.Now()}
 	return nil
 }
 
@@ -66,7 +89,7 @@ func (d *Daemon) prepareEach(v *store.Volume, force bool, done *[]*prepared) err
 		if b.Node != d.uuid {
 			continue
 		}
-		if s.Overlap(b.Node, b.Path) != "" {
+		if s.Overlap(b.Node, b.Path) != "" || d.made.taken(b.Path) {
 			return mgmt.Errorf("Brick: %s:%s not available. Brick may be containing or be contained by an existing brick.", b.Host, b.Path)
 		}
 		p := &prepared{path: b.Path}
@@ -86,7 +109,7 @@ func (d *Daemon) unprepareHere(volumeID string) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	d.made.mu.Lock()
-	done := d.made.byID[volumeID]
+	done := d.made.byID[volumeID].bricks
 	delete(d.made.byID, volumeID)
 	d.made.mu.Unlock()
 	if !d.store.State().HasVolume(volumeID) {

@@ -127,6 +127,24 @@ func (s *Store) Recover(ctx context.Context) error {
 	return s.Ready(ctx)
 }
 
+// ownLog makes sure that the log of a node that is alone is that of this node. It is not
+// if somebody has given the node the UUID of one that was lost, to be taken in for it.
+func (s *Store) ownLog() error {
+	f := s.raft.GetConfiguration()
+	if err := f.Error(); err != nil {
+		return err
+	}
+	for _, v := range f.Configuration().Servers {
+		if string(v.ID) == s.cfg.Node {
+			return nil
+		}
+	}
+	if len(s.State().Volumes) > 0 {
+		return fmt.Errorf("the configuration in %s is that of another node, and this node is %s: write the UUID it had into gofsd.info, or move raft.db away", s.cfg.Dir, s.cfg.Node)
+	}
+	return s.restart(false, s.setAside)
+}
+
 // restart stops Raft, lets change change the files, and starts it.
 func (s *Store) restart(member bool, change func() error) error {
 	s.restarting.Lock()

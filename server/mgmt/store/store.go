@@ -66,6 +66,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Member {
 		return s, nil
 	}
+	if err := s.ownLog(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	if err := s.Ready(ctx); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("opening the configuration in %s: %w", cfg.Dir, err)
