@@ -23,6 +23,7 @@ func Describe() []Described {
 		{"log-level=LEVEL", "TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or NONE; by default what diagnostics.client-log-level of the volume says."},
 		{"negative-timeout=SECONDS", "How long the kernel may take for true that a name does not exist."},
 		{"oom-score-adj=N", "How readily the kernel kills the process when memory is short."},
+		{"run-dir=DIRECTORY", "The run directory of the machine's daemon, which asks the mount for its counters there; by default /run/gofs."},
 		{"server-port=PORT", "Where the servers' daemons listen, if not on 24007."},
 		{"subdir-mount=DIRECTORY", "Mount a directory of the volume instead of its root."},
 		{"transport=tcp|socket", "Accepted for the sake of old entries in fstab; it is TCP."},

@@ -7,12 +7,14 @@ package mount
 
 import (
 	"log/slog"
+	"path"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/gofs/gofs/client/fuse"
+	"github.com/gofs/gofs/xlators/iostats"
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
@@ -52,6 +54,7 @@ type Options struct {
 	OOMScore        int
 	LogFile         string // "" the default
 	LogLevel        string // "": as the volume says, INFO if it says nothing
+	RunDir          string // "": DefaultRunDir
 	VolumeName      string // the translator to mount, "": the top one
 	XlatorOptions   []XlatorOption
 	Foreground      bool
@@ -62,6 +65,7 @@ type Options struct {
 
 	bricks brickNews
 	level  slog.LevelVar // of the log
+	stats  iostats.Stats
 }
 
 // XlatorOption overrides an option of those translators whose names match.
@@ -131,6 +135,7 @@ var valueOptions = map[string]func(*Options, string) bool{
 		o.Attach.NoReaddirplus = !use
 		return ok
 	},
+	"run-dir":                func(o *Options, v string) bool { o.RunDir = v; return path.IsAbs(v) },
 	"volume-name":            func(o *Options, v string) bool { o.VolumeName = v; return true },
 	"subdir-mount":           func(o *Options, v string) bool { return o.setSubdir(v) },
 	"xlator-option":          (*Options).addXlatorOption,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gofs/gofs/client/fuse"
+	"github.com/gofs/gofs/logfile"
 	"github.com/gofs/gofs/volfile"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/graph"
@@ -62,11 +64,13 @@ func Run(ctx context.Context, o *Options) error {
 
 // serve mounts, calls ready, and serves until the end.
 func (o *Options) serve(ctx context.Context, ready func()) error {
-	log, closeLog, err := o.openLog()
+	log, file, err := o.openLog()
 	if err != nil {
 		return o.failed(err)
 	}
-	defer closeLog()
+	if file != nil {
+		defer file.Close()
+	}
 	if o.OOMScore != 0 {
 		os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(o.OOMScore)), 0)
 	}
@@ -78,7 +82,7 @@ func (o *Options) serve(ctx context.Context, ready func()) error {
 		log.Error("no volfile", "volume", o.Volume, "reason", err)
 		return o.failed(err)
 	}
-	first, err := graph.Build(text, types(o.resolve), log)
+	first, err := graph.Build(text, types(o.resolve, &o.stats), log)
 	if err != nil {
 		log.Error("the volfile cannot be used", "volume", o.Volume, "reason", err)
 		return o.failed(err)
@@ -95,6 +99,7 @@ func (o *Options) serve(ctx context.Context, ready func()) error {
 	defer wg.Wait()
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
+	wg.Go(func() { (&admin{o: o, log: log, file: file, started: time.Now()}).run(watching) })
 	if o.Volfile == "" {
 		wg.Go(func() { o.follow(watching, top, text, log) })
 	}
@@ -230,19 +235,19 @@ func (o *Options) logName() string {
 	return "/var/log/gofs/" + name + ".log"
 }
 
-// openLog opens the log; in the foreground without a log-file it is stderr.
-func (o *Options) openLog() (*slog.Logger, func(), error) {
-	out, done := os.Stderr, func() {}
+// openLog opens the log; in the foreground without a log-file it is stderr, and the file nil.
+func (o *Options) openLog() (*slog.Logger, *logfile.File, error) {
+	var out io.Writer = os.Stderr
+	var file *logfile.File
 	if !o.Foreground || o.LogFile != "" {
-		f, err := openAppend(o.logName())
-		if err != nil {
+		var err error
+		if file, err = logfile.Open(o.logName()); err != nil {
 			return nil, nil, err
 		}
-		var once sync.Once
-		out, done = f, func() { once.Do(func() { f.Close() }) }
+		out = file
 	}
 	o.level.Set(logLevels[o.LogLevel])
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: &o.level})), done, nil
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: &o.level})), file, nil
 }
 
 // setLevel makes the log what option diagnostics.client-log-level of the volume says,

@@ -200,11 +200,10 @@ func TestLogLevel(t *testing.T) {
 		{"DEBUG", text, slog.LevelDebug},
 	} {
 		o := &Options{LogLevel: c.own, Foreground: true}
-		log, done, err := o.openLog()
-		if err != nil {
-			t.Fatal(err)
+		log, file, err := o.openLog()
+		if err != nil || file != nil {
+			t.Fatal(file, err)
 		}
-		defer done()
 		o.setLevel(c.text)
 		if !log.Enabled(t.Context(), c.want) || log.Enabled(t.Context(), c.want-1) {
 			t.Errorf("own %q, %s: the level is %v, want %v", c.own, c.text, o.level.Level(), c.want)

@@ -10,14 +10,15 @@ import (
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
-// types returns the translators that a mount knows.
-func types(resolve client.Resolver) map[string]xlator.New {
+// types returns the translators that a mount knows. All graphs that it has in the course of
+// time count into stats.
+func types(resolve client.Resolver, stats *iostats.Stats) map[string]xlator.New {
 	return map[string]xlator.New{
 		"protocol/client":    client.New(resolve),
 		"cluster/replicate":  afr.New,
 		"cluster/distribute": dht.New,
 		"features/read-only": readonly.New,
-		"debug/io-stats":     iostats.New,
+		"debug/io-stats":     iostats.Into(stats),
 		"debug/faults":       faults.New,
 	}
 }

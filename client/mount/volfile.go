@@ -176,7 +176,7 @@ func (o *Options) follow(ctx context.Context, l *live, text string, log *slog.Lo
 
 // replace builds a graph and, once it answers, puts it in the place of the present one.
 func (o *Options) replace(ctx context.Context, l *live, text string, log *slog.Logger) error {
-	top, err := graph.Build(text, types(o.resolve), log)
+	top, err := graph.Build(text, types(o.resolve, &o.stats), log)
 	if err != nil {
 		return err
 	}

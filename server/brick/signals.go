@@ -9,7 +9,7 @@ import (
 
 // obeySignals writes a dump at SIGUSR1 and opens the log again at SIGHUP, until ctx ends.
 func (b *process) obeySignals(ctx context.Context) {
-	ch := make(chan os.Signal, 1)
+	ch := make(chan os.Signal, 2) // room for one of each
 	signal.Notify(ch, syscall.SIGUSR1, syscall.SIGHUP)
 	defer signal.Stop(ch)
 	for {

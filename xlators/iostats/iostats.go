@@ -34,7 +34,8 @@ const (
 	Blocks = 32
 )
 
-// Stats are the counters of one translator; safe for concurrent use.
+// Stats are the counters of a translator, or of several; safe for concurrent use. The zero
+// value begins with the first translator that counts into it.
 type Stats struct {
 	fops   [fop.OpCount]opStats
 	reads  sizes
@@ -121,6 +122,7 @@ func Into(s *Stats) xlator.New {
 		if len(subvols) != 1 {
 			return nil, fmt.Errorf("debug/io-stats %s: wants one subvolume, has %d", env.Name, len(subvols))
 		}
+		s.begin(time.Now())
 		return &ioStats{Pass: xlator.Pass{Child: subvols[0]}, Stats: s}, nil
 	}
 }
@@ -128,7 +130,20 @@ func Into(s *Stats) xlator.New {
 // NewStats makes counters that begin now.
 func NewStats() *Stats { return newStats(time.Now()) }
 
-func newStats(now time.Time) *Stats { return &Stats{since: now, began: now} }
+func newStats(now time.Time) *Stats {
+	s := &Stats{}
+	s.begin(now)
+	return s
+}
+
+// begin sets when the counts began, if that is not known.
+func (s *Stats) begin(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.since.IsZero() {
+		s.since, s.began = now, now
+	}
+}
 
 // Of returns the counters of a translator that New made, nil of any other.
 func Of(x xlator.Xlator) *Stats {

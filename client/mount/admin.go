@@ -1,0 +1,151 @@
+package mount
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gofs/gofs/inspect"
+	"github.com/gofs/gofs/logfile"
+	"github.com/gofs/gofs/protocol/mgmt"
+)
+
+// DefaultRunDir is where mounts have their admin sockets and write their dumps, and where
+// the daemon of the machine looks for them.
+const DefaultRunDir = "/run/gofs"
+
+// admin lets the machine's daemon ask this mount, and obeys signals: SIGUSR1 makes a
+// dump, SIGHUP opens the log again.
+type admin struct {
+	o       *Options
+	log     *slog.Logger
+	file    *logfile.File // nil: the log is standard error
+	started time.Time
+}
+
+func (a *admin) runDir() string {
+	if a.o.RunDir != "" {
+		return a.o.RunDir
+	}
+	return DefaultRunDir
+}
+
+// run serves until ctx ends. A mount that cannot have a socket, where it may not write for
+// one, does without.
+func (a *admin) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { a.obeySignals(ctx) })
+	l, err := a.listen()
+	if err != nil {
+		a.log.Info("the daemon cannot ask this mount", "reason", err)
+		return
+	}
+	defer context.AfterFunc(ctx, func() { l.Close() })() // also removes the socket
+	routes := mgmt.AdminRoutes(nil, a.answer, mgmt.AskMetrics, mgmt.AskDump)
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if ctx.Err() == nil {
+				a.log.Error("the admin socket is lost", "reason", err)
+			}
+			return
+		}
+		wg.Go(func() {
+			nc.SetReadDeadline(time.Now().Add(5 * time.Second))
+			if kind, err := mgmt.ReadKind(nc); err != nil || kind != mgmt.KindMgmt {
+				nc.Close()
+				return
+			}
+			nc.SetReadDeadline(time.Time{})
+			if err := mgmt.Serve(ctx, nc, routes, nil); err != nil {
+				a.log.Warn("admin connection", "reason", err)
+			}
+		})
+	}
+}
+
+// listen makes the socket, which only this user and root may use.
+func (a *admin) listen() (net.Listener, error) {
+	if err := os.MkdirAll(a.runDir(), 0o755); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(a.runDir(), mgmt.MountSocket(os.Getpid()))
+	// This process has the number: what is there is a dead one's.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (a *admin) answer(_ context.Context, method string, args json.RawMessage) (any, error) {
+	if method == mgmt.AskMetrics {
+		return a.metrics(), nil
+	}
+	var q mgmt.DumpAsk
+	if err := json.Unmarshal(args, &q); err != nil {
+		return nil, &mgmt.Error{Code: mgmt.CodeBadRequest, Message: fmt.Sprintf("the request cannot be read: %v", err)}
+	}
+	file, err := a.dump(q.Parts)
+	return &mgmt.DumpReport{File: file}, err
+}
+
+func (a *admin) metrics() *mgmt.ProcessMetrics {
+	m := &mgmt.ProcessMetrics{PID: os.Getpid(), Volume: a.o.Volume, Mount: a.o.MountPoint, Serving: true, Started: a.started,
+		Fops: inspect.Fops(&a.o.stats), Memory: inspect.Memory(), CPU: inspect.CPU()}
+	m.Read, m.Written = a.o.stats.Bytes()
+	m.Open, _, _ = a.o.stats.OpenFiles()
+	return m
+}
+
+func (a *admin) dump(parts []string) (string, error) {
+	return inspect.Write(a.runDir(), "gofsdump", parts, func(d *inspect.Dump) {
+		if !d.Wants("priv") {
+			return
+		}
+		d.Section("mount")
+		d.Put("source", a.o.Source)
+		d.Put("volume", a.o.Volume)
+		d.Put("mountpoint", a.o.MountPoint)
+		d.Put("since", a.started.Format(time.RFC3339))
+		d.Stats(a.o.Volume, &a.o.stats)
+	})
+}
+
+func (a *admin) obeySignals(ctx context.Context) {
+	ch := make(chan os.Signal, 2) // room for one of each
+	signal.Notify(ch, syscall.SIGUSR1, syscall.SIGHUP)
+	defer signal.Stop(ch)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case sig := <-ch:
+			if sig == syscall.SIGUSR1 {
+				file, err := a.dump(nil)
+				a.log.Info("dumped the state, as asked by a signal", "file", file, "reason", err)
+			} else if a.file != nil {
+				if err := a.file.Reopen(false); err != nil {
+					a.log.Warn("cannot open the log again", "reason", err)
+				}
+			}
+		}
+	}
+}
