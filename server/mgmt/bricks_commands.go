@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofs/gofs/protocol/mgmt"
 	"github.com/gofs/gofs/server/mgmt/store"
+	"github.com/gofs/gofs/volfile/volgen"
 )
 
 // Options that are set while a volume is profiled, as in GlusterFS. The bricks count always;
@@ -22,8 +23,13 @@ const (
 )
 
 func profiled(v *store.Volume) bool {
-	value, ok := v.Option(measure)
-	return ok && value == "on"
+	for _, key := range []string{measure, countHits} {
+		value, _ := v.Option(key)
+		if on, _ := volgen.Bool(value); !on {
+			return false
+		}
+	}
+	return true
 }
 
 // Profile implements mgmt.Service.

@@ -71,5 +71,7 @@ var acting = []spec{
 	{"auth.allow", "protocol/server", "auth.allow", addresses, 0, 0, none, onBoth, "Addresses of clients that may connect; * for all."},
 	{"auth.reject", "protocol/server", "auth.reject", addresses, 0, 0, none, onBoth, "Addresses of clients that may not connect."},
 
+	{"diagnostics.latency-measurement", daemon, "latency-measurement", boolean, 0, 0, none, onBoth, "With diagnostics.count-fop-hits: volume profile info shows what the bricks measured."},
+	{"diagnostics.count-fop-hits", daemon, "count-fop-hits", boolean, 0, 0, none, onBoth, "With diagnostics.latency-measurement: volume profile info shows what the bricks measured."},
 	{"cluster.server-quorum-type", daemon, "server-quorum-type", enum, 0, 0, []string{"none", "server"}, onBoth, "With server, a node that sees too few of its peers (cluster.server-quorum-ratio) stops the volume's bricks."},
 }
