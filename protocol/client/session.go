@@ -67,14 +67,19 @@ func do[Q, R any](ctx context.Context, s *session, f *wire.Fop[Q, R], q *Q, t tr
 	}
 	p := calls.Get().(*pendingCall)
 	p.buf = t.into
-	id, err := s.register(p)
+	id, others, err := s.register(p)
 	if err != nil {
 		head.Free()
 		return nil, err
 	}
 	// An error here is the connection's end: the call fails with all the others, after
 	// ChildDown was told.
-	s.w.Send(wire.Header{Kind: wire.KindRequest, Op: f.Op, ID: id, Handle: t.handle}, head, t.send)
+	h := wire.Header{Kind: wire.KindRequest, Op: f.Op, ID: id, Handle: t.handle}
+	if others {
+		s.w.SendTogether(h, head, t.send)
+	} else {
+		s.w.Send(h, head, t.send)
+	}
 	if err := s.await(ctx, p, id, t.keep); err != nil {
 		return nil, err
 	}
@@ -107,16 +112,16 @@ func answer[Q, R any](p *pendingCall, f *wire.Fop[Q, R], t transfer) (*R, error)
 	return r, nil
 }
 
-// register makes p known to the reader.
-func (s *session) register(p *pendingCall) (id uint64, err error) {
+// register makes p known to the reader. others: p is not the only call that waits.
+func (s *session) register(p *pendingCall) (id uint64, others bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending == nil {
-		return 0, syscall.ENOTCONN
+		return 0, false, syscall.ENOTCONN
 	}
 	s.lastID++
 	s.pending[s.lastID] = p
-	return s.lastID, nil
+	return s.lastID, len(s.pending) > 1, nil
 }
 
 // take removes a call from pending; nil if it is not there.

@@ -234,6 +234,18 @@ func (c *conn) enter(q *request) {
 	c.mu.Unlock()
 }
 
+// send sends a reply, together with those of other calls that are nearly done.
+func (c *conn) send(h wire.Header, head *wire.Buf, payload []byte) {
+	c.mu.Lock()
+	others := c.inFlight > 1
+	c.mu.Unlock()
+	if others {
+		c.w.SendTogether(h, head, payload)
+	} else {
+		c.w.Send(h, head, payload)
+	}
+}
+
 // leave gives the place back.
 func (c *conn) leave(q *request) {
 	c.mu.Lock()

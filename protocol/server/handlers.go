@@ -96,7 +96,7 @@ func reply[Q, R any](q *request, f *wire.Fop[Q, R], r *R, err error, payload []b
 		q.fail(err)
 		return
 	}
-	q.c.w.Send(wire.Header{Kind: wire.KindReply, Op: q.h.Op, ID: q.h.ID}, head, payload)
+	q.c.send(wire.Header{Kind: wire.KindReply, Op: q.h.Op, ID: q.h.ID}, head, payload)
 }
 
 // fail answers a call with an error, unless it was answered already.
@@ -106,7 +106,7 @@ func (q *request) fail(err error) {
 	}
 	q.replied = true
 	h := wire.Header{Kind: wire.KindReply, Op: q.h.Op, ID: q.h.ID, Errno: fop.Errno(err)}
-	q.c.w.Send(h, q.c.s.pool.Get(wire.HeaderSize), nil)
+	q.c.send(h, q.c.s.pool.Get(wire.HeaderSize), nil)
 }
 
 // plain handles a fop that is not on a handle.

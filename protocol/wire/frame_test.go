@@ -136,7 +136,11 @@ func TestWriterGathers(t *testing.T) {
 					w.Post(h, head)
 				default:
 					p := bytes.Repeat([]byte{byte(i)}, rnd.IntN(3*copyPayload))
-					w.Send(h, head, p)
+					if rnd.IntN(2) == 0 {
+						w.Send(h, head, p)
+					} else {
+						w.SendTogether(h, head, p)
+					}
 					clear(p) // must not be used any more
 				}
 			}
@@ -172,11 +176,15 @@ func TestWriterError(t *testing.T) {
 	var pool Pool
 	w := NewWriter(a)
 	var wg sync.WaitGroup
-	for range 4 {
+	for i := range 8 {
+		send := w.Send
+		if i%2 == 1 {
+			send = w.SendTogether
+		}
 		wg.Go(func() {
-			for w.Send(Header{Kind: KindPing}, pool.Get(HeaderSize), nil) == nil {
+			for send(Header{Kind: KindPing}, pool.Get(HeaderSize), nil) == nil {
 			}
-			w.Send(Header{Kind: KindRequest}, pool.Get(HeaderSize), make([]byte, 1<<20))
+			send(Header{Kind: KindRequest}, pool.Get(HeaderSize), make([]byte, 1<<20))
 		})
 	}
 	io.CopyN(io.Discard, b, 1000)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,12 +86,42 @@ func (w *Writer) SendNow(h Header, head *Buf) error {
 	return w.send(f)
 }
 
+// SendTogether is Send where others are about to send too: they get to run first, and
+// what they send goes out in the same write. The peer wakes up once for all of them.
+func (w *Writer) SendTogether(h Header, head *Buf, payload []byte) error {
+	w.mu.Lock()
+	alone := w.err == nil && !w.busy
+	if alone {
+		w.busy = true
+	}
+	w.mu.Unlock()
+	if !alone {
+		return w.Send(h, head, payload)
+	}
+	runtime.Gosched()
+	w.mu.Lock()
+	return w.sendOwned(seal(h, head, payload)) // unlocks
+}
+
 func (w *Writer) send(f frame) error {
 	w.mu.Lock()
 	if w.err != nil || w.busy {
 		return w.enqueue(f) // unlocks
 	}
 	w.busy = true
+	return w.sendOwned(f) // unlocks
+}
+
+// sendOwned writes what is queued and f. The caller has set busy and holds mu, which is
+// released.
+func (w *Writer) sendOwned(f frame) error {
+	if err := w.err; err != nil {
+		w.busy = false
+		w.dropLocked()
+		w.mu.Unlock()
+		f.head.Free()
+		return err
+	}
 	w.batch = append(w.batch[:0], w.queue...)
 	w.batch = append(w.batch, f)
 	w.queue, w.queued = w.queue[:0], 0
