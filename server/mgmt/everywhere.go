@@ -59,14 +59,8 @@ func (d *Daemon) everywhere(ctx context.Context, nodes []string, limit time.Dura
 	return out
 }
 
-// doubted is how long a node may take of which the gossip says that it is not there.
-const doubted = 250 * time.Millisecond
-
 // onNode does there on another node.
 func (d *Daemon) onNode(ctx context.Context, id string, limit time.Duration, there func(context.Context, string, *mgmt.Client) error) error {
-	if up, _ := d.links.alive(id); !up {
-		limit = min(limit, doubted) // it may have come back just now
-	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c, err := d.links.peer(ctx, id)

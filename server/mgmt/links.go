@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -275,14 +276,31 @@ type raftStreams struct {
 	conns chan net.Conn
 	done  chan struct{}
 	close func()
+
+	mu    sync.Mutex
+	taken map[*raftConn]bool // guarded by mu; those Raft reads from, nil once closed
+}
+
+// raftConn is a stream that another node has opened. Raft's transport leaves them open
+// when it is closed.
+type raftConn struct {
+	net.Conn
+	s *raftStreams
+}
+
+func (c *raftConn) Close() error {
+	c.s.mu.Lock()
+	delete(c.s.taken, c)
+	c.s.mu.Unlock()
+	return c.Conn.Close()
 }
 
 var _ raft.StreamLayer = (*raftStreams)(nil)
 
 // newStreams makes the streams of the Raft that starts now.
 func (l *links) newStreams() raft.StreamLayer {
-	s := &raftStreams{l: l, conns: make(chan net.Conn), done: make(chan struct{})}
-	s.close = sync.OnceFunc(func() { close(s.done) })
+	s := &raftStreams{l: l, conns: make(chan net.Conn), done: make(chan struct{}), taken: map[*raftConn]bool{}}
+	s.close = sync.OnceFunc(s.end)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.streams = s
@@ -290,10 +308,28 @@ func (l *links) newStreams() raft.StreamLayer {
 }
 
 func (s *raftStreams) take(nc net.Conn) {
+	c := &raftConn{nc, s}
+	s.mu.Lock()
+	if s.taken != nil {
+		s.taken[c] = true
+	}
+	s.mu.Unlock()
 	select {
-	case s.conns <- nc:
+	case s.conns <- c:
 	case <-s.done:
-		nc.Close()
+		c.Close()
+	}
+}
+
+// end closes what Raft listens to and reads from.
+func (s *raftStreams) end() {
+	close(s.done)
+	s.mu.Lock()
+	taken := s.taken
+	s.taken = nil
+	s.mu.Unlock()
+	for c := range taken {
+		c.Conn.Close()
 	}
 }
 
@@ -386,8 +422,11 @@ func (l *links) outdatedNodes() map[string]int {
 	return out
 }
 
-// meet seeks contact with the daemons at addrs, in the background if it takes longer.
+// meet seeks contact with some of the daemons at addrs, in the background. One that is
+// reached tells of the others.
 func (l *links) meet(addrs []string) {
+	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
+	addrs = addrs[:min(len(addrs), 3)]
 	l.mu.Lock()
 	m := l.members
 	l.mu.Unlock()

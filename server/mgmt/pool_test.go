@@ -74,13 +74,19 @@ type testNode struct {
 // testNodes starts n daemons that are alone. Each test has a network of its own.
 func testNodes(t *testing.T, net, n int) []*testNode {
 	t.Helper()
+	return testNodesIn(t, net, n, t.TempDir())
+}
+
+// testNodesIn is testNodes with their directories below dir.
+func testNodesIn(t *testing.T, net, n int, dir string) []*testNode {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: bricks have trusted.* attributes")
 	}
 	out := make([]*testNode, n)
 	var wg sync.WaitGroup
 	for i := range out {
-		out[i] = &testNode{t: t, host: fmt.Sprintf("127.%d.%d.%d", 100+os.Getpid()%100, net, i+1), dir: t.TempDir()}
+		out[i] = &testNode{t: t, host: fmt.Sprintf("127.%d.%d.%d", 100+os.Getpid()%100, net, i+1), dir: filepath.Join(dir, fmt.Sprint(i+1))}
 		wg.Go(out[i].start)
 	}
 	wg.Wait()
@@ -524,7 +530,12 @@ func TestRecover(t *testing.T) {
 
 func TestHundredNodes(t *testing.T) {
 	const count = 100
-	n := testNodes(t, 8, count)
+	memory, err := os.MkdirTemp("/dev/shm", "gofs-test-") // or the disk's syncs are what is tested
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(memory) })
+	n := testNodesIn(t, 8, count, memory)
 	var bricks []string
 	for i := range 3 {
 		for _, m := range n {

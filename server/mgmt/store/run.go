@@ -15,12 +15,14 @@ import (
 // Raft's timing. A leader that a majority does not hear for as long as that is replaced;
 // a node that is alone has nobody to hear from and need not wait to lead.
 const (
-	heartbeat   = 400 * time.Millisecond
-	lease       = 300 * time.Millisecond
-	aloneFor    = 40 * time.Millisecond
-	commitTick  = 50 * time.Millisecond // followers learn within it how far the log is committed
-	rpcTimeout  = time.Second
-	keepEntries = 1024 // of the log behind a snapshot, for followers that lag
+	heartbeat  = 400 * time.Millisecond
+	lease      = 300 * time.Millisecond
+	aloneFor   = 40 * time.Millisecond
+	commitTick = 50 * time.Millisecond // followers learn within it how far the log is committed
+	rpcTimeout = time.Second
+	// cachedEntries of the log are kept in memory too, for sending them to many followers.
+	cachedEntries = 64
+	keepEntries   = 1024 // of the log behind a snapshot, for followers that lag
 )
 
 const logName = "raft.db"
@@ -68,7 +70,14 @@ func (s *Store) start() (err error) {
 			return err
 		}
 	}
-	s.raft, err = raft.NewRaft(c, &fsm{store: s, now: newState()}, s.log, s.log, snapshots, s.transport)
+	entries, err := raft.NewLogCache(cachedEntries, s.log)
+	if err != nil {
+		return err
+	}
+	s.saved.run(s.cfg.Log)
+	if s.raft, err = raft.NewRaft(c, &fsm{store: s, now: newState()}, entries, s.log, snapshots, s.transport); err != nil {
+		s.saved.close()
+	}
 	return err
 }
 
@@ -89,6 +98,7 @@ func (s *Store) stop() error {
 	if c, ok := s.transport.(raft.WithClose); ok {
 		err = errors.Join(err, c.Close())
 	}
+	s.saved.close()
 	return errors.Join(err, s.log.Close())
 }
 
@@ -189,6 +199,8 @@ func (s *Store) onlyVoter() error {
 	if err != nil {
 		return err
 	}
+	s.saved.run(s.cfg.Log) // the machine that works through the log publishes
+	defer s.saved.close()
 	c := s.settings(false)
 	_, none := raft.NewInmemTransport(raft.ServerAddress(s.cfg.Node))
 	alone := raft.Configuration{Servers: []raft.Server{{ID: c.LocalID, Address: address(&Node{UUID: s.cfg.Node, Life: s.State().Nodes[s.cfg.Node].Life})}}}

@@ -58,7 +58,8 @@ type view struct {
 // whole state when Open returns; a member of a pool has what it had when it last ran, and
 // follows the pool from then on.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{cfg: cfg, saved: savedState{dir: cfg.Dir}, changed: make(chan struct{})}
+	s := &Store{cfg: cfg, changed: make(chan struct{})}
+	s.saved.dir = cfg.Dir
 	s.shown.Store(s.saved.load(cfg.Log))
 	if err := s.start(); err != nil {
 		return nil, fmt.Errorf("opening the configuration in %s: %w", cfg.Dir, err)
@@ -177,7 +178,7 @@ func (s *Store) publish(v *view) {
 		return
 	}
 	s.shown.Store(v)
-	s.saved.save(v, s.cfg.Log)
+	s.saved.put(v)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.changed)
