@@ -60,6 +60,10 @@ var acting = []spec{
 	{"storage.health-check-timeout", "storage/posix", "health-check-timeout", number, 0, inf, none, onBoth, "Seconds that such a check may take; 0 for no limit."},
 	{"storage.owner-uid", "storage/posix", "brick-uid", number, -1, inf32, none, onBoth, "The user that the volume's root directory is given to when a brick starts; -1 leaves it."},
 	{"storage.owner-gid", "storage/posix", "brick-gid", number, -1, inf32, none, onBoth, "The group that the volume's root directory is given to when a brick starts; -1 leaves it."},
+	{"storage.create-mask", "storage/posix", "create-mask", number, 0, 0777, none, onBoth, "The permissions that new files may have, at most."},
+	{"storage.create-directory-mask", "storage/posix", "create-directory-mask", number, 0, 0777, none, onBoth, "The permissions that new directories may have, at most."},
+	{"storage.force-create-mode", "storage/posix", "force-create-mode", number, 0, 0777, none, onBoth, "Permissions that new files get, whatever was asked for."},
+	{"storage.force-directory-mode", "storage/posix", "force-directory-mode", number, 0, 0777, none, onBoth, "Permissions that new directories get, whatever was asked for."},
 	{"network.inode-lru-limit", "storage/posix", "inode-lru-limit", number, 0, 1048576, none, onBoth, "Inodes that a brick keeps in memory while nobody uses them; 0 for no limit."},
 	{"storage.gfid2path", "storage/posix", "gfid2path", boolean, 0, 0, none, onBoth, "Record with every file in which directory and by what name it is."},
 

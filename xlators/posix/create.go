@@ -147,9 +147,10 @@ func (b *brick) inherit(p *inode, pre *fop.Iatt, c *fop.Caller, mode, umask uint
 	def := p.defACL
 	p.mu.Unlock()
 	if def == nil {
-		o.mode &^= umask & 0777
+		o.mode = b.modesFor(typ).of(o.mode, umask)
 		return o, nil, nil
 	}
+	o.mode = b.modesFor(typ).of(o.mode, 0)
 	o.inherits = def
 	o.mode, acl, err = inheritACL(def, o.mode)
 	return o, acl, err

@@ -26,6 +26,8 @@ type brick struct {
 	staging   int    // .glusterfs/staging, open
 	parkDir   int    // .glusterfs/unlink, open
 	gfid2path bool
+	fileModes modes
+	dirModes  modes
 	root      *inode // pinned until Close
 
 	table *table
@@ -78,6 +80,12 @@ func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.X
 	raiseFileLimit()
 	b := &brick{log: log, gfid2path: paths, dot: -1, staging: -1, parkDir: -1,
 		table: newTable(int(unused), defaultDirs), done: make(chan struct{})}
+	if b.fileModes, err = newModes(opts, "create-mask", "force-create-mode"); err != nil {
+		return nil, err
+	}
+	if b.dirModes, err = newModes(opts, "create-directory-mask", "force-directory-mode"); err != nil {
+		return nil, err
+	}
 	b.dirty = dirtyList{b: b, m: map[*inode]struct{}{}}
 	if err := b.open(opts.Str("directory", ""), opts.Str("volume-id", "")); err != nil {
 		b.closeFds()
