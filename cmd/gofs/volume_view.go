@@ -90,19 +90,29 @@ func (c *cli) printCalls(conns []mgmt.Connection) {
 	}
 }
 
-// printClientList counts a volume's clients by kind. Each connects with every brick, so
-// there are as many as the brick has that has most.
-func (c *cli) printClientList(v *mgmt.VolumeStatus) {
+// clientKinds counts the processes that are a volume's clients, by kind. Each connects with
+// every brick. All that call themselves after their host and number are mounts.
+func clientKinds(v *mgmt.VolumeStatus) map[string]int {
+	seen := map[string]bool{}
 	kinds := map[string]int{}
 	for _, b := range v.Bricks {
-		here := map[string]int{}
 		for _, cl := range b.Clients {
-			here[cl.Name]++
-		}
-		for name, n := range here {
-			kinds[name] = max(kinds[name], n)
+			kind, process := cl.Name, cl.Name
+			// HOST-PID-VOLUME-client-N
+			if at := strings.LastIndex(cl.Name, "-"+v.Name+"-client-"); at > 0 {
+				kind, process = "fuse", cl.Name[:at]
+			}
+			if !seen[process] {
+				seen[process] = true
+				kinds[kind]++
+			}
 		}
 	}
+	return kinds
+}
+
+func (c *cli) printClientList(v *mgmt.VolumeStatus) {
+	kinds := clientKinds(v)
 	total := 0
 	const row = "%-48s %15v\n"
 	fmt.Fprintf(c.stdout, "Client connections for volume %s\n"+row+row, v.Name, "Name", "count", "-----", "------")

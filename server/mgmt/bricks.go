@@ -51,7 +51,7 @@ func (d *Daemon) askBricks(ctx context.Context, v *store.Volume, q *mgmt.BrickAs
 			got[a.NodeID+a.Path] = a
 		}
 	}
-	errs := d.everywhere(ctx, d.nodesOf(v), limit+time.Second,
+	errs := d.everywhere(ctx, d.nodesAsked(v, q.Brick), limit+time.Second,
 		func(ctx context.Context) error { add(d.askLocalBricks(ctx, v, q)); return nil },
 		func(ctx context.Context, _ string, c *mgmt.Client) error {
 			var answers []mgmt.BrickAnswer
@@ -78,6 +78,14 @@ func (d *Daemon) askBricks(ctx context.Context, v *store.Volume, q *mgmt.BrickAs
 		out = append(out, a)
 	}
 	return out
+}
+
+// nodesAsked lists the nodes of v's bricks, or that of the one brick.
+func (d *Daemon) nodesAsked(v *store.Volume, brick string) []string {
+	if i := slices.IndexFunc(v.Bricks, func(b store.Brick) bool { return b.Host+":"+b.Path == brick }); i >= 0 {
+		return []string{v.Bricks[i].Node}
+	}
+	return d.nodesOf(v)
 }
 
 // askLocalBricks asks the bricks of v on this node, or the one of q, at once.
