@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -77,6 +79,24 @@ func TestCompleteWithoutDaemon(t *testing.T) {
 	}
 	if took := time.Since(from); took > completing+time.Second {
 		t.Errorf("took %v", took)
+	}
+}
+
+// The shells that are here can read their scripts.
+func TestCompletionScripts(t *testing.T) {
+	for shell, text := range completions {
+		path, err := exec.LookPath(shell)
+		if err != nil {
+			t.Logf("%s is not installed", shell)
+			continue
+		}
+		file := t.TempDir() + "/script"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(path, "-n", file).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", shell, err, out)
+		}
 	}
 }
 

@@ -34,7 +34,12 @@ _gofs() {
     found=("${(@f)$(gofs __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
     compadd -a found
 }
-compdef _gofs gofs
+# As a file of $fpath this is the function's body at its first call.
+if [[ $funcstack[1] == _gofs ]]; then
+    _gofs
+else
+    compdef _gofs gofs
+fi
 `,
 	"fish": `# fish completion for gofs: gofs completion fish > ~/.config/fish/completions/gofs.fish
 function __gofs_complete
