@@ -36,10 +36,9 @@ func metricsAddress(cfg *daemon.Config) string {
 	return cfg.Metrics
 }
 
-// runDaemon runs the management daemon in the foreground until SIGTERM.
-func runDaemon(ctx context.Context, args []string) int {
-	f := flag.NewFlagSet("gofs daemon", flag.ContinueOnError)
-	var cfg daemon.Config
+// daemonFlags are the flags of gofs daemon: they set cfg and the level of its log.
+func daemonFlags(cfg *daemon.Config) (f *flag.FlagSet, level *string) {
+	f = flag.NewFlagSet("gofs daemon", flag.ContinueOnError)
 	f.StringVar(&cfg.Address, "address", "", "`address` to listen on and to be known by (default: all of the machine's)")
 	f.StringVar(&cfg.WorkDir, "workdir", defaultWorkDir, "`directory` of the configuration")
 	f.StringVar(&cfg.RunDir, "rundir", defaultRunDir, "`directory` of sockets and pid files")
@@ -47,8 +46,15 @@ func runDaemon(ctx context.Context, args []string) int {
 	f.IntVar(&cfg.Port, "port", defaultPort, "management `port`; 0 for any free one")
 	f.IntVar(&cfg.BrickPorts, "brick-ports", 49152, "where the ports of bricks begin")
 	f.StringVar(&cfg.Metrics, "metrics-address", "", "`address:port` of http://.../metrics for Prometheus; none for no metrics (default: port 24009 of --address)")
-	level := f.String("log-level", "INFO", "`level` of the log: DEBUG, INFO, WARNING, ERROR, CRITICAL or NONE")
+	level = f.String("log-level", "INFO", "`level` of the log: DEBUG, INFO, WARNING, ERROR, CRITICAL or NONE")
 	f.Bool("no-daemon", true, "stay in the foreground, which is always so")
+	return f, level
+}
+
+// runDaemon runs the management daemon in the foreground until SIGTERM.
+func runDaemon(ctx context.Context, args []string) int {
+	var cfg daemon.Config
+	f, level := daemonFlags(&cfg)
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {

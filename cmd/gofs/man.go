@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gofs/gofs/client/mount"
+	daemon "github.com/gofs/gofs/server/mgmt"
 	"github.com/gofs/gofs/volfile/volgen"
 )
 
@@ -21,7 +23,7 @@ func (c *cli) man(_ context.Context, args []string) error {
 	if err := os.MkdirAll(args[0], 0o755); err != nil {
 		return fmt.Errorf("cannot make the directory: %w", err)
 	}
-	for name, text := range map[string]string{"gofs.8": gofsPage(), "mount.gofs.8": mountPage()} {
+	for name, text := range pages() {
 		path := filepath.Join(args[0], name)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return fmt.Errorf("cannot write the page: %w", err)
@@ -29,6 +31,11 @@ func (c *cli) man(_ context.Context, args []string) error {
 		fmt.Fprintln(c.stdout, path)
 	}
 	return nil
+}
+
+// pages are the texts of the manual pages by file name.
+func pages() map[string]string {
+	return map[string]string{"gofs.8": gofsPage(), "gofs-daemon.8": daemonPage(), "mount.gofs.8": mountPage()}
 }
 
 // page builds a manual page in man(7)'s macros.
@@ -107,7 +114,33 @@ func gofsPage() string {
 	p.section("EXIT STATUS")
 	p.text("0 if the command was done or a question was answered with no; 1 if it failed or was wrong; 254 and 255 for wrong options.")
 	p.section("SEE ALSO")
-	p.text("mount.gofs(8)")
+	p.text("gofs-daemon(8), mount.gofs(8)")
+	return p.String()
+}
+
+func daemonPage() string {
+	p := newPage("gofs-daemon", "the management daemon of gofs")
+	p.section("SYNOPSIS")
+	p.text("gofs daemon [FLAGS]")
+	p.section("DESCRIPTION")
+	p.text("Every server of a pool runs one. It keeps the configuration together with the daemons of the other servers, starts the bricks of its own and answers commands and mounts. It stays in the foreground and ends at SIGTERM; bricks and mounts go on. At SIGHUP it opens its log again.")
+	p.paragraph("Several daemons can live on one machine when each has a loopback address and directories of its own.")
+	p.section("FLAGS")
+	var cfg daemon.Config
+	f, _ := daemonFlags(&cfg)
+	f.VisitAll(func(g *flag.Flag) {
+		value, text := flag.UnquoteUsage(g)
+		head := "--" + g.Name
+		if value != "" {
+			head += " " + value
+		}
+		if g.DefValue != "" && value != "" {
+			text += " (default: " + g.DefValue + ")"
+		}
+		p.item(head, text)
+	})
+	p.section("SEE ALSO")
+	p.text("gofs(8)")
 	return p.String()
 }
 

@@ -8,7 +8,7 @@ import (
 
 // Every command is in the page, and no line is taken for a request that it is not.
 func TestManPages(t *testing.T) {
-	pages := map[string]string{"gofs.8": gofsPage(), "mount.gofs.8": mountPage()}
+	pages := pages()
 	for _, cmd := range commands() {
 		for _, f := range cmd.forms() {
 			if !strings.Contains(pages["gofs.8"], ".B "+roff(f.pattern)+"\n"+roff(f.help)) {
