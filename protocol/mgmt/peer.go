@@ -11,8 +11,8 @@ import (
 type PeerService interface {
 	// Commit appends a command to the pool's log; only the leader can.
 	Commit(ctx context.Context, command json.RawMessage) (*CommitReply, error)
-	// Index is the newest log entry that the daemon's state contains.
-	Index(ctx context.Context) uint64
+	// Index is the newest log entry that the leader's state contains; an error at others.
+	Index(ctx context.Context) (uint64, error)
 	// Prepare makes and marks the directories of a new volume's bricks on this node.
 	Prepare(ctx context.Context, q *PrepareReq) error
 	// Unprepare takes back what Prepare did, if the volume did not come to be.
@@ -112,7 +112,8 @@ func PeerRoutes(s PeerService) Routes {
 		methodAskBricks:   route(func(ctx context.Context, _ *Conn, q *BrickAsk) ([]BrickAnswer, error) { return s.AskBricks(ctx, q) }),
 		methodDetached:    route(func(ctx context.Context, _ *Conn, _ *struct{}) (struct{}, error) { return done, s.Detached(ctx) }),
 		methodIndex: route(func(ctx context.Context, _ *Conn, _ *struct{}) (*CommitReply, error) {
-			return &CommitReply{Index: s.Index(ctx)}, nil
+			index, err := s.Index(ctx)
+			return &CommitReply{Index: index}, err
 		}),
 		methodPing:    route(func(context.Context, *Conn, *struct{}) (struct{}, error) { return done, nil }),
 		methodReadmit: route(func(ctx context.Context, _ *Conn, q *JoinReq) (struct{}, error) { return done, s.Readmit(ctx, q) }),

@@ -52,26 +52,44 @@ func (d *Daemon) commit(ctx context.Context, c *store.Command) (uint64, error) {
 }
 
 // catchUp waits until this node's state has everything that the leader's has, so that an
-// order given here is checked against what was done elsewhere just before. Without a
-// leader it does nothing: the order will fail for that.
-func (d *Daemon) catchUp(ctx context.Context) {
+// order given here is checked against what was done elsewhere just before.
+func (d *Daemon) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		index, err := d.leaderIndex(ctx)
+		if err == nil {
+			err = d.store.Await(ctx, index)
+		}
+		if err == nil {
+			return nil
+		}
+		d.cfg.Log.Debug("no leader says how far it is", "error", err)
+		select {
+		case <-ctx.Done():
+			return d.noMajority(false)
+		case <-time.After(retrying):
+		}
+	}
+}
+
+// leaderIndex asks the leader of now how far its state is.
+func (d *Daemon) leaderIndex(ctx context.Context) (uint64, error) {
 	leader := d.store.Leader()
 	if leader == d.uuid || leader == "" {
-		return
+		return d.store.Sync()
 	}
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	c, err := d.links.peer(ctx, leader)
 	if err != nil {
-		return
+		return 0, err
 	}
 	index, err := c.Index(ctx)
-	if err == nil {
-		err = d.store.Await(ctx, index)
+	if err != nil && ctx.Err() != nil {
+		d.links.drop(leader)
 	}
-	if err != nil {
-		d.cfg.Log.Debug("the leader does not say how far it is", "error", err)
-	}
+	return index, err
 }
 
 // commitOnce asks the leader of now, if there is one.

@@ -20,7 +20,9 @@ func (d *Daemon) Create(ctx context.Context, q *mgmt.CreateReq) (*mgmt.VolumeRep
 	if err := checkName(q.Name); err != nil {
 		return nil, err
 	}
-	d.catchUp(ctx)
+	if err := d.catchUp(ctx); err != nil {
+		return nil, err
+	}
 	if d.store.State().Volumes[q.Name] != nil {
 		return nil, mgmt.Errorf("Volume %s already exists", q.Name)
 	}

@@ -114,7 +114,7 @@ func (p peerService) Commit(_ context.Context, command json.RawMessage) (*mgmt.C
 	return p.d.append(c), nil
 }
 
-func (p peerService) Index(context.Context) uint64 { return p.d.store.Index() }
+func (p peerService) Index(context.Context) (uint64, error) { return p.d.store.Sync() }
 
 func (p peerService) Prepare(_ context.Context, q *mgmt.PrepareReq) error {
 	v := new(store.Volume)

@@ -77,7 +77,9 @@ func (d *Daemon) Probe(ctx context.Context, host string) (*mgmt.ProbeReply, erro
 		return nil, mgmt.Errorf("this node is being probed or is probing another; try again")
 	}
 	defer d.probing.Unlock()
-	d.catchUp(ctx)
+	if err := d.catchUp(ctx); err != nil {
+		return nil, err
+	}
 	if host == "localhost" || d.isMe(ctx, host) {
 		return &localhost, nil
 	}
@@ -326,7 +328,9 @@ func (d *Daemon) isMe(ctx context.Context, host string) bool {
 
 // Detach implements mgmt.Service.
 func (d *Daemon) Detach(ctx context.Context, q *mgmt.DetachReq) error {
-	d.catchUp(ctx)
+	if err := d.catchUp(ctx); err != nil {
+		return err
+	}
 	s := d.store.State()
 	n, ok := s.NodeCalled(q.Host)
 	if !ok && d.isMe(ctx, q.Host) || ok && n.UUID == d.uuid || q.Host == "localhost" {

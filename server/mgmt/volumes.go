@@ -25,7 +25,9 @@ func (d *Daemon) volume(name string) (*store.Volume, error) {
 // is not started at all; bricks of nodes that are not connected are started when these are
 // back.
 func (d *Daemon) Start(ctx context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeReply, error) {
-	d.catchUp(ctx)
+	if err := d.catchUp(ctx); err != nil {
+		return nil, err
+	}
 	v, err := d.volume(q.Name)
 	if err != nil {
 		return nil, err
@@ -79,7 +81,9 @@ func (d *Daemon) awaitGone(ctx context.Context, v *store.Volume) error {
 
 // Stop implements mgmt.Service.
 func (d *Daemon) Stop(ctx context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeReply, error) {
-	d.catchUp(ctx)
+	if err := d.catchUp(ctx); err != nil {
+		return nil, err
+	}
 	v, err := d.volume(q.Name)
 	if err != nil {
 		return nil, err
@@ -94,7 +98,9 @@ func (d *Daemon) Stop(ctx context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeReply
 
 // Delete implements mgmt.Service. The bricks keep their content and the volume's mark.
 func (d *Daemon) Delete(ctx context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeReply, error) {
-	d.catchUp(ctx)
+	if err := d.catchUp(ctx); err != nil {
+		return nil, err
+	}
 	v, err := d.volume(q.Name)
 	if err != nil {
 		return nil, err

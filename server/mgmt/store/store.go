@@ -38,6 +38,8 @@ type Store struct {
 	cfg   Config
 	saved savedState
 	shown atomic.Pointer[view]
+	// synced is the term in which this node, leading, has applied what it had to.
+	synced atomic.Uint64
 
 	restarting sync.RWMutex // held for writing while Raft is stopped and started anew
 	raft       *raft.Raft   // guarded by restarting, as are the next two
@@ -144,6 +146,22 @@ func (s *Store) Leader() string {
 
 // Leads tells whether this node leads the pool.
 func (s *Store) Leads() bool { return s.running().State() == raft.Leader }
+
+// Sync returns how far the state is, at the node that leads; ErrNotLeader at others. A new
+// leader has everything that an earlier one acknowledged.
+func (s *Store) Sync() (uint64, error) {
+	r := s.running()
+	if r.State() != raft.Leader {
+		return 0, ErrNotLeader
+	}
+	if term := r.CurrentTerm(); s.synced.Load() != term {
+		if err := r.Barrier(5 * time.Second).Error(); err != nil {
+			return 0, err
+		}
+		s.synced.Store(term)
+	}
+	return s.Index(), nil
+}
 
 // applied is the result of a log entry.
 type applied struct {
