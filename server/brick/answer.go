@@ -87,8 +87,16 @@ func (b *process) setBarrier(q *mgmt.BarrierAsk) (struct{}, error) {
 	return struct{}{}, err
 }
 
-// clear takes locks away. A client that loses a translator's lock is disconnected: it
-// believes to hold it, and finds on its new connection that it does not.
+const (
+	// recalling is how long a client may take to give a lock up that is to be cleared.
+	recalling = 2 * time.Second
+	// looking is the pause between two looks whether it has.
+	looking = 10 * time.Millisecond
+)
+
+// clear takes locks away. Clients that are well give translators' locks up when they are
+// asked. One that does not is disconnected: it believes to hold the lock, and finds on its
+// new connection that it does not.
 func (b *process) clear(ctx context.Context, q *mgmt.ClearAsk) (*mgmt.ClearReport, error) {
 	kind := map[string]locks.Kind{"inode": locks.Inode, "entry": locks.Entry, "posix": locks.Posix}[q.Kind]
 	if kind == 0 || b.parts.locks == nil {
@@ -101,8 +109,15 @@ func (b *process) clear(ctx context.Context, q *mgmt.ClearAsk) (*mgmt.ClearRepor
 	if err != nil {
 		return nil, err
 	}
-	c := b.parts.locks.Clear(&locks.ClearReq{GFID: g, Kind: kind, Granted: q.Granted, Blocked: q.Blocked,
-		Ranged: q.Ranged, Start: q.Start, Len: q.Len, Named: q.Named, Name: q.Name})
+	which := &locks.ClearReq{GFID: g, Kind: kind, Granted: q.Granted, Blocked: q.Blocked,
+		Ranged: q.Ranged, Start: q.Start, Len: q.Len, Named: q.Named, Name: q.Name}
+	count, left := b.parts.locks.Recall(which)
+	for end := time.Now().Add(recalling); left() > 0 && time.Now().Before(end) && ctx.Err() == nil; {
+		time.Sleep(looking)
+	}
+	given := count - left()
+	c := b.parts.locks.Clear(which)
+	c.Granted += given
 	if c.Granted+c.Blocked > 0 {
 		b.cfg.Log.Warn("locks were cleared", "vol", b.cfg.Volume, "brick", b.cfg.Path, "gfid", g, "kind", q.Kind, "granted", c.Granted, "blocked", c.Blocked)
 	}

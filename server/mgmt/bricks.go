@@ -16,14 +16,19 @@ import (
 const (
 	// askingBricks is how long bricks may take to answer what is in their memory.
 	askingBricks = 2 * time.Second
+	// clearing is how long they may take to clear locks, which clients are asked for first.
+	clearing = 5 * time.Second
 	// working is how long they may take for work: dumps, measurements of their disks.
 	working = 10 * time.Minute
 )
 
 // limitOf is how long the bricks may take for a question.
 func limitOf(q *mgmt.BrickAsk) time.Duration {
-	if q.Method == mgmt.AskDump || q.Method == mgmt.AskTop {
+	switch q.Method {
+	case mgmt.AskDump, mgmt.AskTop:
 		return working
+	case mgmt.AskClear:
+		return clearing
 	}
 	return askingBricks
 }

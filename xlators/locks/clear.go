@@ -43,6 +43,9 @@ type Cleared struct {
 // A Table is what this translator offers to whoever looks after the brick. Safe for
 // concurrent use.
 type Table interface {
+	// Recall tells the clients that hold translators' locks which q means that somebody wants
+	// them: those that are well give them up soon. left counts which are still held.
+	Recall(q *ClearReq) (count int, left func() int)
 	Clear(*ClearReq) Cleared
 	Dump() []InodeLocks
 }
@@ -77,6 +80,37 @@ func (l *locks) Clear(q *ClearReq) (c Cleared) {
 	slices.Sort(c.Holders)
 	c.Holders = slices.Compact(c.Holders)
 	return c
+}
+
+func (l *locks) Recall(q *ClearReq) (count int, left func() int) {
+	var held []*lock
+	s := l.shard(q.GFID)
+	s.mu.Lock()
+	if in := s.inodes[q.GFID]; in != nil && q.Granted && q.Kind != Posix {
+		for _, k := range in.granted {
+			if q.picks(k) {
+				held = append(held, k)
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, k := range held {
+		l.w.Tell(xlator.Event{Kind: xlator.Contention, GFID: q.GFID, Domain: k.domain, Entry: k.entry, Name: k.name, Client: k.owner.client})
+	}
+	return len(held), func() (n int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		in := s.inodes[q.GFID]
+		if in == nil {
+			return 0
+		}
+		for _, k := range held {
+			if slices.Contains(in.granted, k) {
+				n++
+			}
+		}
+		return n
+	}
 }
 
 // picks tells whether q means the translators' lock k.

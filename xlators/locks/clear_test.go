@@ -152,3 +152,37 @@ func TestClearPosix(t *testing.T) {
 		t.Errorf("Dump = %+v", d)
 	}
 }
+
+// A client that is well gives its lock up when it hears that somebody wants it.
+func TestRecall(t *testing.T) {
+	l, g := newTable(t)
+	heard := make(chan xlator.Event, 10)
+	l.Watch(func(e xlator.Event) {
+		if e.Kind == xlator.Contention {
+			heard <- e
+		}
+	})
+	for i, r := range [][2]int64{{0, 10}, {10, 0}} {
+		if err := <-inodelk(t, l, g, uint64(i+1), fop.LockTry, r[0], r[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, left := l.Recall(&ClearReq{GFID: g, Kind: Inode, Granted: true})
+	if n != 2 || left() != 2 {
+		t.Errorf("Recall = %d, %d left", n, left())
+	}
+	for range 2 {
+		if e := <-heard; e.GFID != g || e.Domain != "d" || e.Client == 0 {
+			t.Errorf("event %+v", e)
+		}
+	}
+	if err := <-inodelk(t, l, g, 1, fop.LockUnlock, 0, 10); err != nil {
+		t.Fatal(err)
+	}
+	if left() != 1 {
+		t.Errorf("%d left", left())
+	}
+	if n, _ := l.Recall(&ClearReq{GFID: g, Kind: Inode, Blocked: true}); n != 0 {
+		t.Errorf("Recall of waiting locks = %d", n)
+	}
+}
