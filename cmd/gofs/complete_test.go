@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -76,6 +77,25 @@ func TestCompleteWithoutDaemon(t *testing.T) {
 	var out bytes.Buffer
 	if runComplete(t.Context(), []string{"volume", "status", "rep3", "det"}, &out) != 0 || out.String() != "detail\n" {
 		t.Errorf("printed %q, want detail", out.String())
+	}
+	if took := time.Since(from); took > completing+time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// A daemon that does not answer, being frozen perhaps, is waited for no longer than that.
+func TestCompleteWithFrozenDaemon(t *testing.T) {
+	sock := t.TempDir() + "/s"
+	l, err := net.Listen("unix", sock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("GOFS_SOCK", sock)
+	from := time.Now()
+	var out bytes.Buffer
+	if runComplete(t.Context(), []string{"volume", "info", ""}, &out) != 0 || out.String() != "all\n" {
+		t.Errorf("printed %q, want all", out.String())
 	}
 	if took := time.Since(from); took > completing+time.Second {
 		t.Errorf("took %v", took)

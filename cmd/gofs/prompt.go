@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"strings"
@@ -16,14 +17,15 @@ const promptText = "gofs> "
 // terminal is raw only while a line is read, so that commands are interrupted and print
 // as usual.
 type prompt struct {
+	ctx      context.Context // its end ends the program
 	in, out  *os.File
 	term     *term.Terminal
 	history  *history
 	complete func(words []string, last string) []string
 }
 
-func newPrompt(in, out *os.File, complete func(words []string, last string) []string) *prompt {
-	p := &prompt{in: in, out: out, complete: complete, history: openHistory(historyPath())}
+func newPrompt(ctx context.Context, in, out *os.File, complete func(words []string, last string) []string) *prompt {
+	p := &prompt{ctx: ctx, in: in, out: out, complete: complete, history: openHistory(historyPath())}
 	p.term = term.NewTerminal(struct {
 		io.Reader
 		io.Writer
@@ -45,6 +47,11 @@ func (p *prompt) line(text string, isCommand bool) (string, error) {
 		return "", err
 	}
 	defer term.Restore(int(p.in.Fd()), was)
+	defer context.AfterFunc(p.ctx, func() {
+		term.Restore(int(p.in.Fd()), was)
+		io.WriteString(p.out, "\n")
+		os.Exit(interrupted)
+	})()
 	if width, height, err := term.GetSize(int(p.out.Fd())); err == nil && width > 0 {
 		p.term.SetSize(width, height)
 	}

@@ -111,7 +111,7 @@ func terminal(t *testing.T) (user, program *os.File) {
 func TestPrompt(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	user, program := terminal(t)
-	p := newPrompt(program, program, func(words []string, last string) []string {
+	p := newPrompt(t.Context(), program, program, func(words []string, last string) []string {
 		return complete(words, last, func() *cluster {
 			return &cluster{volumes: []mgmt.Volume{{Name: "rep3"}, {Name: "rep4"}}}
 		})

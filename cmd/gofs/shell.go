@@ -9,14 +9,21 @@ import (
 	"golang.org/x/term"
 )
 
+// interrupted is the exit status when a signal ends the shell while it waits for a line: a
+// read from a terminal cannot be cancelled.
+const interrupted = 130
+
 // shell reads commands, one per line, until quit, exit or the end of the input. The
 // exit status is that of the last command. On a terminal lines can be edited, recalled
 // and completed; see prompt.
 func (c *cli) shell(ctx context.Context) int {
 	fmt.Fprintln(c.stderr, "Welcome to gofs prompt, type 'help' to see the available commands.")
-	read := func() (string, error) { return c.stdin.ReadString('\n') }
+	read := func() (string, error) {
+		defer context.AfterFunc(ctx, func() { os.Exit(interrupted) })()
+		return c.stdin.ReadString('\n')
+	}
 	if term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) {
-		p := newPrompt(os.Stdin, os.Stdout, func(words []string, last string) []string {
+		p := newPrompt(ctx, os.Stdin, os.Stdout, func(words []string, last string) []string {
 			return complete(words, last, c.cluster(ctx))
 		})
 		read = p.command
