@@ -16,6 +16,9 @@ func (d *Daemon) Set(ctx context.Context, q *mgmt.SetReq) error {
 	if q.Name == all {
 		return d.setGlobals(ctx, q)
 	}
+	if err := d.catchUp(ctx); err != nil {
+		return err
+	}
 	v, err := d.volume(q.Name)
 	if err != nil {
 		return err
@@ -69,6 +72,9 @@ func (d *Daemon) Get(_ context.Context, q *mgmt.GetReq) ([]mgmt.OptionValue, err
 func (d *Daemon) Reset(ctx context.Context, q *mgmt.ResetReq) error {
 	if q.Name == all {
 		return d.resetGlobals(ctx, q)
+	}
+	if err := d.catchUp(ctx); err != nil {
+		return err
 	}
 	v, err := d.volume(q.Name)
 	if err != nil {

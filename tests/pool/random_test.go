@@ -21,7 +21,8 @@ var (
 // The bounds of an order: within them it is done or answered with the reason. They are not
 // measurements but what a person may be made to wait; a machine under load gets some more.
 const (
-	changeBound = 8 * time.Second
+	changeBound = 4 * time.Second
+	cutBound    = 8 * time.Second // to say that there is no majority
 	readBound   = 2 * time.Second
 )
 
@@ -47,6 +48,7 @@ func TestRandomFaults(t *testing.T) {
 	m.mend()
 	endIO()
 	m.check()
+	t.Logf("the longest change took %v", m.longest)
 }
 
 // runFio lets fio write and verify in the mount until the function that it returns is
@@ -92,6 +94,8 @@ type model struct {
 	hurt   *node               // the node that is killed, frozen or cut off; one at a time
 	how    string
 	n      int
+
+	longest time.Duration // that an order took
 }
 
 // step does something at random.
@@ -181,7 +185,12 @@ func (m *model) set(two bool) {
 	}
 	wg.Wait()
 	for _, o := range orders {
-		if o.took > changeBound {
+		bound := changeBound
+		if o.n == m.hurt {
+			bound = cutBound
+		}
+		m.longest = max(m.longest, o.took*changeBound/bound)
+		if o.took > bound {
 			m.p.t.Errorf("node %d: %s took %v: %v %s", o.n.number, o.key, o.took, o.err, o.out)
 		}
 		cutOff := o.n == m.hurt
