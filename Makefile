@@ -17,7 +17,8 @@ build:
 deps:
 	@dist/deps.sh
 
-# A volume of two copies and an arbiter on this machine, mounted and left running.
+# A pool of three nodes on this machine, with a volume of two copies and an arbiter across
+# them, mounted and left running.
 demo: deps build
 	@dist/demo.sh start
 

@@ -1,18 +1,27 @@
 #!/bin/sh
 # demo.sh start|stop: a gofs volume on this machine, made from nothing, in .demo/.
 #
-# Three bricks (XFS on loop devices, or plain directories where there are none), a
-# daemon on a loopback address, a volume "demo" of two copies and an arbiter, mounted at
-# .demo/mnt. start may be run again; stop removes every trace.
+# Three nodes, each with a daemon on a loopback address of its own and a brick (XFS on a
+# loop device, or a plain directory where there are none), one pool, a volume "demo" of
+# two copies and an arbiter across them, mounted at .demo/mnt. start may be run again; stop
+# removes every trace.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 demo=${GOFS_DEMO:-$top/.demo}
 gofs=${GOFS_BIN:-$top/bin/gofs}
-address=${GOFS_DEMO_ADDRESS:-127.0.0.1}
+network=${GOFS_DEMO_NETWORK:-127.0.0} # the nodes are .2, .3 and .4 in it
+nodes="1 2 3"
 helper=/sbin/mount.gofs
 PATH="$PATH:/usr/sbin:/sbin"
-export GOFS_SOCK="$demo/run/gofsd.socket"
+
+address() { echo "$network.$(($1 + 1))"; }
+socket() { echo "$demo/n$1/run/gofsd.socket"; }
+on() { # on NODE WORDS...: an order at a node
+	node=$1
+	shift
+	"$gofs" --gofsd-sock="$(socket "$node")" "$@"
+}
 
 say() { printf '\n%s\n' "$*"; }
 mounted() { grep -q " $1 " /proc/mounts; }
@@ -45,18 +54,28 @@ start_disk() { # start_disk NAME
 	mount -o loop,noatime "$demo/$1.img" "$dir" 2>/dev/null || { rm -f "$demo/$1.img"; touch "$demo/plain"; }
 }
 
-start_daemon() {
-	alive "$demo/daemon.pid" && "$gofs" pool list >/dev/null 2>&1 && return
-	setsid "$gofs" daemon --address "$address" --workdir "$demo/work" --rundir "$demo/run" --logdir "$demo/log" \
-		>>"$demo/daemon.out" 2>&1 </dev/null &
-	echo $! >"$demo/daemon.pid"
-	wait_for 10 "$gofs" pool list || die "the daemon does not answer: $(tail -n 1 "$demo/daemon.out")"
+start_daemon() { # start_daemon NODE
+	dir=$demo/n$1
+	alive "$dir/daemon.pid" && on "$1" pool list >/dev/null 2>&1 && return
+	mkdir -p "$dir/log"
+	setsid "$gofs" daemon --address "$(address "$1")" --workdir "$dir/work" --rundir "$dir/run" --logdir "$dir/log" \
+		>>"$dir/daemon.out" 2>&1 </dev/null &
+	echo $! >"$dir/daemon.pid"
+	wait_for 10 on "$1" pool list || die "the daemon of node $1 does not answer: $(tail -n 1 "$dir/daemon.out")"
+}
+
+in_pool() { on 1 pool list | grep -q "$(address "$1")"; }
+
+start_pool() {
+	for i in 2 3; do
+		in_pool "$i" || on 1 peer probe "$(address "$i")"
+	done
 }
 
 start_volume() {
-	"$gofs" volume list 2>/dev/null | grep -qx demo ||
-		"$gofs" volume create demo replica 2 arbiter 1 "$address:$demo/b1/demo" "$address:$demo/b2/demo" "$address:$demo/b3/demo" force
-	"$gofs" volume info demo | grep -qx 'Status: Started' || "$gofs" volume start demo
+	on 1 volume list 2>/dev/null | grep -qx demo ||
+		on 1 volume create demo replica 2 arbiter 1 "$(address 1):$demo/b1/demo" "$(address 2):$demo/b2/demo" "$(address 3):$demo/b3/demo" force
+	on 1 volume info demo | grep -qx 'Status: Started' || on 1 volume start demo
 }
 
 start_mount() {
@@ -66,31 +85,34 @@ start_mount() {
 		ln -sfn "$gofs" "$helper"
 		touch "$demo/helper"
 	fi
-	mount -t gofs -o log-file="$demo/log/mount.log" "$address:/demo" "$demo/mnt" || die "cannot mount; see $demo/log/mount.log"
+	mount -t gofs -o log-file="$demo/log/mount.log" "$(address 1),$(address 2),$(address 3):/demo" "$demo/mnt" || die "cannot mount; see $demo/log/mount.log"
 }
 
 show() {
 	file=$demo/mnt/gluster.txt
 	printf 'GlusterFS ist cool\n' >"$file"
-	say "The volume:"
-	"$gofs" volume info demo
-	"$gofs" volume status demo
+	say "The pool and the volume:"
+	on 1 pool list
+	on 2 volume info demo
+	on 3 volume status demo
 	say "The file, through the mount $demo/mnt:"
 	ls -l "$file"
 	cat "$file"
 	say "The same file on the three bricks (size, links, name; the arbiter has no data):"
-	for i in 1 2 3; do
+	for i in $nodes; do
 		stat -c '%s bytes  %h links  %n' "$demo/b$i/demo/gluster.txt"
 		getfattr --absolute-names -n trusted.gfid -e hex "$demo/b$i/demo/gluster.txt" | grep trusted
 	done
 	say "It goes on running. Try:"
 	cat <<-END
 		    cd $demo/mnt
-		    export GOFS_SOCK=$GOFS_SOCK
+		    export GOFS_SOCK=$(socket 1)        # or of node 2, 3: any of them takes orders
+		    $gofs peer status
 		    $gofs volume status demo
 		    $gofs volume get demo all
 		    $gofs volume help
-		and kill a brick (its Pid is in the status) while you write: nothing is lost.
+		and kill a brick (its Pid is in the status) or a daemon ($demo/n2/daemon.pid) while you
+		write: nothing is lost.
 
 		    make demo-stop      ends it and removes everything
 	END
@@ -101,9 +123,10 @@ start() {
 	[ -e /dev/fuse ] || die "needs /dev/fuse"
 	[ -x "$gofs" ] || die "$gofs is missing; run make build"
 	mkdir -p "$demo/log"
-	for i in 1 2 3; do start_disk "$i"; done
+	for i in $nodes; do start_disk "$i"; done
 	[ ! -e "$demo/plain" ] || echo "demo: no XFS on loop devices here; the bricks are plain directories"
-	start_daemon
+	for i in $nodes; do start_daemon "$i"; done
+	start_pool
 	start_volume
 	start_mount
 	show
@@ -122,12 +145,12 @@ stop() {
 	if mounted "$demo/mnt"; then
 		umount "$demo/mnt" 2>/dev/null || umount -l "$demo/mnt"
 	fi
-	# The daemon first: it would start the bricks again.
-	end "$demo/daemon.pid"
-	for p in "$demo"/run/vols/*/*.pid; do
+	# The daemons first: they would start the bricks again.
+	for i in $nodes; do end "$demo/n$i/daemon.pid"; done
+	for p in "$demo"/n*/run/vols/*/*.pid; do
 		[ -e "$p" ] && end "$p"
 	done
-	for i in 1 2 3; do
+	for i in $nodes; do
 		! mounted "$demo/b$i" || umount "$demo/b$i" || umount -l "$demo/b$i"
 	done
 	if [ -e "$demo/helper" ] && [ "$(readlink "$helper")" = "$gofs" ]; then

@@ -33,7 +33,7 @@ func TestDemo(t *testing.T) {
 	demo := func(verb string) string {
 		t.Helper()
 		cmd := exec.Command("../../dist/demo.sh", verb)
-		cmd.Env = append(os.Environ(), "GOFS_DEMO="+dir, "GOFS_BIN="+bin, fmt.Sprintf("GOFS_DEMO_ADDRESS=127.19.%d.1", os.Getpid()%250))
+		cmd.Env = append(os.Environ(), "GOFS_DEMO="+dir, "GOFS_BIN="+bin, fmt.Sprintf("GOFS_DEMO_NETWORK=127.19.%d", os.Getpid()%250))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("demo %s: %v\n%s", verb, err, out)
