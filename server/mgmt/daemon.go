@@ -186,7 +186,7 @@ func (d *Daemon) run(ctx context.Context, tcp, local net.Listener) error {
 	wg.Go(func() { d.reconcile(ctx) })
 	wg.Go(func() { d.govern(ctx) })
 	wg.Go(func() { d.followLevel(ctx) })
-	wg.Go(func() { d.obeyHangup(ctx) })
+	wg.Go(func() { d.obeySignals(ctx) })
 	wg.Go(func() { d.serveMetrics(ctx) })
 	d.cfg.Log.Info("the daemon is ready", "node", d.uuid, "address", tcp.Addr().String(), "version", d.cfg.Version)
 	if d.cfg.Ready != nil {

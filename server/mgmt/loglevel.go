@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/gofs/gofs/inspect"
 )
 
 // levelOption is the option of the whole pool that its daemons' logs obey.
@@ -29,18 +31,22 @@ func (d *Daemon) followLevel(ctx context.Context) {
 	}
 }
 
-// obeyHangup opens the log again at SIGHUP, as logrotate(8) wants, until ctx ends.
-func (d *Daemon) obeyHangup(ctx context.Context) {
+// obeySignals opens the log again at SIGHUP, as logrotate(8) wants, and writes a dump at
+// SIGUSR1, until ctx ends.
+func (d *Daemon) obeySignals(ctx context.Context) {
 	if d.cfg.Reopen == nil {
 		return
 	}
-	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, syscall.SIGHUP)
+	ch := make(chan os.Signal, 2) // room for one of each
+	signal.Notify(ch, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(ch)
 	for {
 		select {
-		case <-ch:
-			if err := d.cfg.Reopen(); err != nil {
+		case sig := <-ch:
+			if sig == syscall.SIGUSR1 {
+				file, err := inspect.Write(d.cfg.RunDir, "gofsd", nil, func(*inspect.Dump) {})
+				d.cfg.Log.Info("dumped the state, as asked by a signal", "file", file, "error", err)
+			} else if err := d.cfg.Reopen(); err != nil {
 				d.cfg.Log.Warn("cannot open the log again", "error", err)
 			}
 		case <-ctx.Done():

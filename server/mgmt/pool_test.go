@@ -43,6 +43,8 @@ func TestMain(m *testing.M) {
 type memBricks struct {
 	mu sync.Mutex
 	on map[string]bool // guarded by mu; by path
+	// answer is Ask; nil: nobody answers. Guarded by mu.
+	answer func(path, method string, args json.RawMessage) (json.RawMessage, error)
 }
 
 func (b *memBricks) Want(specs []brickproc.Spec) {
@@ -71,8 +73,13 @@ func (b *memBricks) Started(ctx context.Context, path string) error {
 	return nil
 }
 
-func (b *memBricks) Ask(context.Context, string, string, json.RawMessage) (json.RawMessage, error) {
-	return nil, errors.New("a brick in memory answers nothing")
+func (b *memBricks) Ask(_ context.Context, path, method string, args json.RawMessage) (json.RawMessage, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.answer == nil {
+		return nil, errors.New("a brick in memory answers nothing")
+	}
+	return b.answer(path, method, args)
 }
 
 func (b *memBricks) Gone(context.Context, string) error { return nil }

@@ -58,11 +58,13 @@ func viewsAndDumps(t *testing.T, c *cluster, m *mounted) {
 	c.must("volume", "statedump", c.vol, "client", c.addr+":"+strconv.Itoa(m.pid))
 	c.pidSignal(m.pid, syscall.SIGUSR1)
 	c.pidSignal(c.pid(0), syscall.SIGUSR1)
+	c.pidSignal(c.daemon.Process.Pid, syscall.SIGUSR1)
 	c.waitFor(10*time.Second, func() error {
 		bricks, _ := filepath.Glob(c.dir + "/run/*-d?-b.*.dump.*")
 		mounts, _ := filepath.Glob(c.dir + "/run/gofsdump.*")
-		if len(bricks) != 4 || len(mounts) != 2 {
-			return fmt.Errorf("dumps of bricks %v, of the mount %v", bricks, mounts)
+		daemons, _ := filepath.Glob(c.dir + "/run/gofsd.*.dump.*")
+		if len(bricks) != 4 || len(mounts) != 2 || len(daemons) != 1 {
+			return fmt.Errorf("dumps of bricks %v, of the mount %v, of the daemon %v", bricks, mounts, daemons)
 		}
 		return nil
 	})
