@@ -64,6 +64,7 @@ type Options struct {
 	transportSuffix string
 
 	bricks brickNews
+	conns  *connections  // of the graph in use
 	level  slog.LevelVar // of the log
 	stats  iostats.Stats
 }

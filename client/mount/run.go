@@ -82,7 +82,8 @@ func (o *Options) serve(ctx context.Context, ready func()) error {
 		log.Error("no volfile", "volume", o.Volume, "reason", err)
 		return o.failed(err)
 	}
-	first, err := graph.Build(text, types(o.resolve, &o.stats), log)
+	o.conns = newConnections()
+	first, err := graph.Build(text, types(o.resolve, &o.stats, o.conns), log)
 	if err != nil {
 		log.Error("the volfile cannot be used", "volume", o.Volume, "reason", err)
 		return o.failed(err)

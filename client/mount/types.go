@@ -11,10 +11,10 @@ import (
 )
 
 // types returns the translators that a mount knows. All graphs that it has in the course of
-// time count into stats.
-func types(resolve client.Resolver, stats *iostats.Stats) map[string]xlator.New {
+// time count into stats; this one's connections are noted in conns.
+func types(resolve client.Resolver, stats *iostats.Stats, conns *connections) map[string]xlator.New {
 	return map[string]xlator.New{
-		"protocol/client":    client.New(resolve),
+		"protocol/client":    conns.watch(client.New(resolve)),
 		"cluster/replicate":  afr.New,
 		"cluster/distribute": dht.New,
 		"features/read-only": readonly.New,

@@ -21,6 +21,8 @@ import (
 const (
 	// askTimeout is how long one server may take to answer.
 	askTimeout = 3 * time.Second
+	// askAgain is how long if its answer is probably known.
+	askAgain = time.Second
 	// askPause is between two rounds through the servers.
 	askPause = time.Second
 )
@@ -70,24 +72,55 @@ func (o *Options) ask(ctx context.Context, server string) (string, error) {
 	return c.Volfile(ctx, o.Volume)
 }
 
-// resolve asks the daemon beside a brick for the brick's port.
+// resolve asks the daemon beside a brick for the brick's port. If that does not answer it
+// may be the daemon that is down and not the brick, which is then still where it was.
 func (o *Options) resolve(ctx context.Context, host, brick string) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	limit := askTimeout
+	if _, err := o.bricks.lastPort(host+":"+brick, mgmt.ErrConnection); err == nil {
+		limit = askAgain
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c, err := mgmt.Dial(ctx, o.address(host))
 	if err != nil {
-		return 0, err
+		return o.bricks.lastPort(host+":"+brick, err)
 	}
 	defer c.Close()
 	port, err := c.Portmap(ctx, brick)
 	o.bricks.note(host+":"+brick, mgmt.ErrorCode(err) == mgmt.CodeOffline)
+	switch {
+	case err == nil:
+		o.bricks.notePort(host+":"+brick, port)
+	case mgmt.ErrorCode(err) == 0:
+		return o.bricks.lastPort(host+":"+brick, err)
+	}
 	return port, err
 }
 
-// brickNews is which bricks are not running, by their daemons.
+// brickNews is what daemons said of bricks, by host:path.
 type brickNews struct {
 	mu      sync.Mutex
-	offline map[string]bool
+	offline map[string]bool // guarded by mu; those that do not run
+	ports   map[string]int  // guarded by mu; where they were last
+}
+
+func (n *brickNews) notePort(brick string, port int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ports == nil {
+		n.ports = map[string]int{}
+	}
+	n.ports[brick] = port
+}
+
+// lastPort returns where the brick was, or err if that is not known.
+func (n *brickNews) lastPort(brick string, err error) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if port := n.ports[brick]; port != 0 {
+		return port, nil
+	}
+	return 0, err
 }
 
 func (n *brickNews) note(brick string, offline bool) {
@@ -176,7 +209,8 @@ func (o *Options) follow(ctx context.Context, l *live, text string, log *slog.Lo
 
 // replace builds a graph and, once it answers, puts it in the place of the present one.
 func (o *Options) replace(ctx context.Context, l *live, text string, log *slog.Logger) error {
-	top, err := graph.Build(text, types(o.resolve, &o.stats), log)
+	conns := newConnections()
+	top, err := graph.Build(text, types(o.resolve, &o.stats, conns), log)
 	if err != nil {
 		return err
 	}
@@ -184,6 +218,8 @@ func (o *Options) replace(ctx context.Context, l *live, text string, log *slog.L
 		top.Close()
 		return err
 	}
+	conns.catchUp(ctx, o.conns)
+	o.conns = conns
 	l.install(top)
 	return nil
 }

@@ -276,6 +276,21 @@ func watchOne(ctx context.Context, addr, volume string, f func(text string)) err
 			return err
 		}
 		f(text)
+		if err := awaitNews(ctx, c, changed); err != nil {
+			return err
+		}
+	}
+}
+
+// watchPing is how often a daemon that has no news is asked whether it is there, and how
+// long it may take to say so.
+const watchPing = time.Second
+
+// awaitNews waits for a token in changed, as long as the daemon is there.
+func awaitNews(ctx context.Context, c *Client, changed <-chan struct{}) error {
+	ping := time.NewTicker(watchPing)
+	defer ping.Stop()
+	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -283,6 +298,19 @@ func watchOne(ctx context.Context, addr, volume string, f func(text string)) err
 			if !ok {
 				return fmt.Errorf("%w: connection closed", ErrConnection)
 			}
+			return nil
+		case <-ping.C:
+			if err := c.answers(ctx, watchPing); err != nil {
+				return fmt.Errorf("%w: the daemon does not answer: %w", ErrConnection, err)
+			}
 		}
 	}
+}
+
+// answers tells whether the daemon answers within limit.
+func (c *Client) answers(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	_, err := c.Node(ctx)
+	return err
 }

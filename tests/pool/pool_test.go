@@ -106,10 +106,9 @@ func (p *pool) sh(format string, a ...any) {
 // remove ends everything.
 func (p *pool) remove() {
 	if p.t.Failed() {
+		p.t.Logf("log of the mount:\n%s", tail(p.dir+"/mnt.log"))
 		for _, n := range p.nodes {
-			text, _ := os.ReadFile(n.path("log/gofsd.log"))
-			lines := strings.Split(string(text), "\n")
-			p.t.Logf("log of node %d:\n%s", n.number, strings.Join(lines[max(0, len(lines)-25):], "\n"))
+			p.t.Logf("log of node %d:\n%s", n.number, tail(n.path("log/gofsd.log")))
 		}
 	}
 	if p.mnt != "" {
@@ -132,6 +131,13 @@ func (p *pool) remove() {
 			return
 		}
 	}
+}
+
+// tail returns the last lines of a file.
+func tail(path string) string {
+	text, _ := os.ReadFile(path)
+	lines := strings.Split(string(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-25):], "\n")
 }
 
 // path is a file of the node.
@@ -351,15 +357,20 @@ func TestOptionsReachTheMount(t *testing.T) {
 	if err := write(); err != nil {
 		t.Fatal(err)
 	}
-	for i, killed := range []bool{false, true} {
-		if killed {
+	for _, how := range []string{"all servers are there", "the first is killed", "the second is frozen"} {
+		switch how[4:9] {
+		case "first":
 			p.nodes[0].kill()
+		case "secon":
+			p.nodes[0].start()
+			p.connected()
+			p.nodes[1].freeze()
 		}
 		for _, value := range []string{"on", "off"} {
-			p.nodes[1+i].must("volume", "set", "vol", "features.read-only", value)
+			p.nodes[2].must("volume", "set", "vol", "features.read-only", value)
 			p.eventually(10*time.Second, func() string {
 				if err := write(); (err == nil) != (value == "off") {
-					return fmt.Sprintf("with features.read-only %s a write gives %v (server killed: %v)", value, err, killed)
+					return fmt.Sprintf("with features.read-only %s a write gives %v; %s", value, err, how)
 				}
 				return ""
 			})
