@@ -84,7 +84,7 @@ func (c *cli) volumeClearLocks(ctx context.Context, args []string) error {
 		if b.Granted+b.Blocked == 0 {
 			fmt.Fprintln(c.stdout, "No locks cleared.")
 		} else {
-			fmt.Fprintf(c.stdout, "%s: %s blocked locks=%d granted locks=%d\n", b.Xlator, q.Kind, b.Blocked, b.Granted)
+			fmt.Fprintf(c.stdout, "%s/: %s blocked locks=%d granted locks=%d\n", b.Brick.Name(), q.Kind, b.Blocked, b.Granted)
 		}
 	}
 	return nil

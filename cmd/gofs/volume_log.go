@@ -14,7 +14,11 @@ func (c *cli) volumeLog(ctx context.Context, args []string) error {
 	if len(args) == 3 {
 		q.Brick = args[2]
 	}
-	return c.plainly(nil, "volume log-rotate: success", "volume log-rotate: failed: ", c.conn.RotateLog(ctx, q))
+	err := c.conn.RotateLog(ctx, q)
+	if c.xml && (err == nil || refused(err)) {
+		return c.printOpXML("volLogRotate", "log rotate successful", "log rotate unsuccessful", err)
+	}
+	return c.plainly(nil, "volume log-rotate: success", "volume log-rotate: failed: ", err)
 }
 
 func (c *cli) volumeSync(ctx context.Context, args []string) error {

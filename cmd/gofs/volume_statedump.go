@@ -31,5 +31,8 @@ func (c *cli) volumeStatedump(ctx context.Context, args []string) error {
 		q.Parts = rest
 	}
 	r, err := c.conn.Statedump(ctx, q)
+	if c.xml && (err == nil || refused(err)) {
+		return c.printOpXML("volStatedump", "Volume statedump successful", "Volume statedump unsuccessful", err)
+	}
 	return c.plainly(r, "volume statedump: success", "volume statedump: failed: ", err)
 }

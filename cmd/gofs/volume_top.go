@@ -129,12 +129,20 @@ func (c *cli) printTop(q *mgmt.TopReq, b *mgmt.BrickTop) {
 		if len(name) > 47 {
 			name = "..." + name[len(name)-44:]
 		}
-		fmt.Fprintf(c.stdout, row, f.Value, name, topTime(f.At))
+		fmt.Fprintf(c.stdout, row, f.Value, name, rowTime(f.At))
 	}
 }
 
-// topTime prints a moment as GlusterFS does, the microseconds last.
+// topTime prints a moment as GlusterFS does.
 func topTime(t *time.Time) string {
+	if t == nil {
+		return "N/A"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05.000000 -0700")
+}
+
+// rowTime is topTime as it is in the rows of the table: the microseconds are last.
+func rowTime(t *time.Time) string {
 	if t == nil {
 		return "N/A"
 	}
@@ -157,7 +165,7 @@ func (c *cli) printTopXML(q *mgmt.TopReq, r *mgmt.TopReply) error {
 		}
 		if b.Throughput != nil {
 			x.leaf("throughput", fmt.Sprintf("%f", b.Throughput.MBps))
-			x.leaf("timeTaken", fmt.Sprintf("%f", b.Throughput.Seconds))
+			x.leaf("timeTaken", fmt.Sprintf("%f", 1e6*b.Throughput.Seconds)) // microseconds, unlike in the table
 		}
 		for _, f := range b.Files {
 			x.open("file")

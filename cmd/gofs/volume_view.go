@@ -28,6 +28,9 @@ func (c *cli) printView(v *mgmt.VolumeStatus, show string) {
 		}
 		fmt.Fprintln(c.stdout, shortRule)
 	}
+	if show == mgmt.ViewMem {
+		fmt.Fprintln(c.stdout)
+	}
 }
 
 func (c *cli) printBrickView(v *mgmt.BrickView, show string) {
@@ -134,6 +137,7 @@ func viewXML(x *xmlText, v *mgmt.BrickView, show string) {
 			x.leaf(r.Key, r.Value)
 		}
 		x.close("mallinfo")
+		x.leaf("mempool", "")
 		x.close("memStatus")
 	case show == mgmt.ViewInode && v.Inodes != nil:
 		inodesXML(x, v.Inodes)

@@ -104,7 +104,7 @@ func clearLocks(t *testing.T, c *cluster, m *mounted) {
 		t.Fatalf("a second lock: %v", err)
 	}
 	out := c.must("volume", "clear-locks", c.vol, "/d/f", "kind", "granted", "posix")
-	if strings.Count(out, "v-locks: posix blocked locks=0 granted locks=1\n") != 3 {
+	if strings.Count(out, "/b/: posix blocked locks=0 granted locks=1\n") != 3 {
 		t.Errorf("clear-locks:\n%s", out)
 	}
 	if err := syscall.Flock(int(other.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
