@@ -17,8 +17,8 @@ func tune(percent int, mib int64) {
 }
 
 // ballastSize is so much that small requests run the collector about as seldom as with
-// four times the percentage.
-const ballastSize = 16 << 20
+// three times the percentage. With more, a brick is above 40 MiB after large requests.
+const ballastSize = 12 << 20
 
 // tuneData is tune for the processes that data goes through. What lives in them is a few
 // MiB while requests are small: there a percentage alone would collect all the time. It
