@@ -97,6 +97,12 @@ func (b *brick) makeNode(parent fop.GFID, n *newNode) (*inode, *fop.EntryReply, 
 	if n.gfid.IsZero() || n.gfid == fop.RootGFID {
 		return nil, nil, syscall.EINVAL
 	}
+	// A pointer of DHT is made so that the file can be where there is room.
+	if n.mode&07777 != syscall.S_ISVTX {
+		if err := b.room(n.caller); err != nil {
+			return nil, nil, err
+		}
+	}
 	p, err := b.getDir(parent)
 	if err != nil {
 		return nil, nil, err

@@ -188,6 +188,11 @@ func (f *file) Writev(_ context.Context, q *fop.WritevReq) (*fop.WritevReply, er
 	if err != nil {
 		return nil, err
 	}
+	if q.Off+int64(len(q.Data)) > int64(pre.Size) || f.append || q.Flags&syscall.O_APPEND != 0 {
+		if err := f.b.room(q.Caller); err != nil {
+			return nil, err
+		}
+	}
 	n, err := f.pwrite(q.Data, q.Off, int(q.Flags))
 	if err != nil && n == 0 {
 		f.in.changed()
@@ -260,6 +265,11 @@ func (f *file) Fallocate(_ context.Context, q *fop.FallocateReq) (*fop.InodeRepl
 	default:
 		return nil, syscall.EOPNOTSUPP
 	}
+	if q.Mode&punch == 0 {
+		if err := f.b.room(q.Caller); err != nil {
+			return nil, err
+		}
+	}
 	pre, err := f.before()
 	if err != nil {
 		return nil, err
@@ -304,6 +314,9 @@ func (f *file) CopyFileRange(_ context.Context, q *fop.CopyRangeReq, dst xlator.
 	}
 	if q.Off < 0 || q.DstOff < 0 || q.Len < 0 {
 		return nil, syscall.EINVAL
+	}
+	if err := f.b.room(q.Caller); err != nil {
+		return nil, err
 	}
 	pre, err := to.before()
 	if err != nil {

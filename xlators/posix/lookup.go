@@ -144,6 +144,7 @@ func (b *brick) Statfs(_ context.Context, q *fop.StatfsReq) (*fop.StatfsReply, e
 	if err := unix.Fstatfs(b.root.fd, &s); err != nil {
 		return nil, err
 	}
+	kept := b.reserve.blocks(&s)
 	return &fop.StatfsReply{Bsize: uint64(s.Bsize), Frsize: uint64(s.Frsize), Blocks: s.Blocks, Bfree: s.Bfree,
-		Bavail: s.Bavail, Files: s.Files, Ffree: s.Ffree, Favail: s.Ffree, Namemax: uint64(s.Namelen)}, nil
+		Bavail: s.Bavail - min(s.Bavail, kept), Files: s.Files, Ffree: s.Ffree, Favail: s.Ffree, Namemax: uint64(s.Namelen)}, nil
 }

@@ -14,6 +14,9 @@ func (b *brick) Mkdir(_ context.Context, q *fop.MkdirReq) (*fop.EntryReply, erro
 	if q.GFID.IsZero() || q.GFID == fop.RootGFID {
 		return nil, syscall.EINVAL
 	}
+	if err := b.room(q.Caller); err != nil {
+		return nil, err
+	}
 	p, err := b.getDir(q.Parent)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,8 @@ type brick struct {
 	staging   int    // .glusterfs/staging, open
 	parkDir   int    // .glusterfs/unlink, open
 	gfid2path bool
+	reserve   reserve
+	full      atomic.Bool // no more than the reserve is free
 	fileModes modes
 	dirModes  modes
 	root      *inode // pinned until Close
@@ -86,6 +88,9 @@ func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.X
 	if b.dirModes, err = newModes(opts, "create-directory-mask", "force-directory-mode"); err != nil {
 		return nil, err
 	}
+	if b.reserve, err = parseReserve(opts.Str("reserve", "0")); err != nil {
+		return nil, err
+	}
 	b.dirty = dirtyList{b: b, m: map[*inode]struct{}{}}
 	if err := b.open(opts.Str("directory", ""), opts.Str("volume-id", "")); err != nil {
 		b.closeFds()
@@ -97,6 +102,9 @@ func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.X
 	}
 	b.health = b.checkHealth
 	b.wg.Go(func() { b.flusher(b.done) })
+	if b.reserve != (reserve{}) {
+		b.wg.Go(b.watchRoom)
+	}
 	if interval > 0 {
 		b.wg.Go(func() { b.watchHealth(interval, timeout) })
 	}
