@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
 )
 
 // parseMinFree reads option min-free-disk: "10%" or "20GB".
@@ -14,18 +15,11 @@ func parseMinFree(s string) (share float64, size uint64, err error) {
 		share, err = parsePercent("min-free-disk", p)
 		return share, 0, err
 	}
-	unit := uint64(1)
-	num := strings.ToUpper(strings.TrimSpace(s))
-	for i, u := range []string{"KB", "MB", "GB", "TB", "PB"} {
-		if p, ok := strings.CutSuffix(num, u); ok {
-			num, unit = p, 1<<(10*(i+1))
-		}
-	}
-	n, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(num), "B"), 10, 64)
-	if err != nil {
+	size, ok := xlator.ParseSize(s)
+	if !ok {
 		return 0, 0, fmt.Errorf("option min-free-disk: %q is neither a percentage nor a size", s)
 	}
-	return 0, n * unit, nil
+	return 0, size, nil
 }
 
 // parsePercent reads a percentage, with or without %, as a share of 1.

@@ -52,14 +52,15 @@ var acting = []spec{
 	{"cluster.quorum-type", "cluster/replicate", "quorum-type", enum, 0, 0, []string{"none", "auto", "fixed"}, onBoth, "How many bricks of a set must be up: more than half (auto), cluster.quorum-count of them (fixed), any (none)."},
 	{"cluster.quorum-count", "cluster/replicate", "quorum-count", number, 1, inf, none, onBoth, "Bricks that must be up with cluster.quorum-type fixed."},
 	{"cluster.choose-local", "cluster/replicate", "choose-local", boolean, 0, 0, none, onBoth, "Reads prefer a good brick on the client's own machine."},
-	{"cluster.post-op-delay-secs", "cluster/replicate", "post-op-delay-secs", number, 0, inf, none, onBoth, "Seconds that an idle lock and its marks are kept."},
+	{"cluster.post-op-delay-secs", "cluster/replicate", "post-op-delay-secs", count, 0, inf, none, onBoth, "Seconds that an idle lock and its marks are kept."},
 
 	{"network.ping-timeout", "protocol/client", "ping-timeout", duration, 1, 1013, none, onBoth, "Seconds of silence after which a brick counts as down."},
 
 	{"storage.health-check-interval", "storage/posix", "health-check-interval", duration, 0, 86400, none, onBoth, "Seconds between checks of a brick's disk; 0 for none."},
-	{"storage.health-check-timeout", "storage/posix", "health-check-timeout", number, 0, inf, none, onBoth, "Seconds that such a check may take; 0 for no limit."},
+	{"storage.health-check-timeout", "storage/posix", "health-check-timeout", count, 0, inf, none, onBoth, "Seconds that such a check may take; 0 for no limit."},
 	{"storage.owner-uid", "storage/posix", "brick-uid", number, -1, inf32, none, onBoth, "The user that the volume's root directory is given to when a brick starts; -1 leaves it."},
 	{"storage.owner-gid", "storage/posix", "brick-gid", number, -1, inf32, none, onBoth, "The group that the volume's root directory is given to when a brick starts; -1 leaves it."},
+	{"storage.reserve", "storage/posix", "reserve", percentOrSize, 0, 100, none, onBoth, "The share (or, with a unit or above 100, the bytes) of a brick's disk that clients may not fill; 0 for none."},
 	{"storage.create-mask", "storage/posix", "create-mask", number, 0, 0777, none, onBoth, "The permissions that new files may have, at most."},
 	{"storage.create-directory-mask", "storage/posix", "create-directory-mask", number, 0, 0777, none, onBoth, "The permissions that new directories may have, at most."},
 	{"storage.force-create-mode", "storage/posix", "force-create-mode", number, 0, 0777, none, onBoth, "Permissions that new files get, whatever was asked for."},

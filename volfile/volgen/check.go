@@ -18,6 +18,7 @@ type kind int
 const (
 	boolean kind = iota
 	number
+	count         // a number, in decimal only
 	duration      // seconds, or with a unit
 	percent       // 0 to 100, perhaps with %
 	percentOrSize // a percentage with %, or bytes, perhaps with KB, MB, ...
@@ -35,8 +36,12 @@ func (a *spec) check(v *Volume, value string) (string, error) {
 		if !isBool(value) {
 			return "", fmt.Errorf("option %s %s: '%s' is not a valid boolean value", a.opt, value, value)
 		}
-	case number:
-		n, err := strconv.ParseInt(value, 0, 64)
+	case number, count:
+		base := 0
+		if a.kind == count {
+			base = 10
+		}
+		n, err := strconv.ParseInt(value, base, 64)
 		if err != nil {
 			return "", fmt.Errorf("invalid number format %q in option %q", value, a.opt)
 		}
@@ -150,21 +155,22 @@ func seconds(s string) (float64, bool) {
 	return float64(n) * unit, err == nil
 }
 
-// size reads a number of bytes with GlusterFS's units.
+// size reads a number of bytes with GlusterFS's units, exactly as the translators do.
 func size(s string) (float64, bool) {
 	unit := 1.0
-	for i, suffixes := range [][]string{{"KB", "K"}, {"MB", "M"}, {"GB", "G"}, {"TB", "T"}, {"PB", "P"}, {"B", "b"}} {
-		for _, suffix := range suffixes {
-			if n, ok := strings.CutSuffix(s, suffix); ok && unit == 1 {
-				s = n
-				if suffix != "B" && suffix != "b" {
-					unit = math.Pow(1024, float64(i+1))
-				}
-			}
+	if p, ok := strings.CutSuffix(s, "B"); ok {
+		s = p
+	} else if p, ok := strings.CutSuffix(s, "b"); ok {
+		s = p
+	}
+	for i, suffix := range []string{"K", "M", "G", "T", "P"} {
+		if n, ok := strings.CutSuffix(s, suffix); ok {
+			s, unit = n, math.Pow(1024, float64(i+1))
+			break
 		}
 	}
 	n, err := strconv.ParseFloat(s, 64)
-	return n * unit, err == nil && n >= 0 && !math.IsNaN(n) && !math.IsInf(n, 0)
+	return n * unit, err == nil && n >= 0 && n*unit < 1<<63
 }
 
 // CheckTogether refuses options of a volume that are good one by one but not together.

@@ -234,7 +234,7 @@ var table = []row{
 	{"storage.build-pgfid", "off", true},
 	{"storage.gfid2path", "on", true},
 	{"storage.gfid2path-separator", ":", true},
-	{"storage.reserve", "1", true},
+	{"storage.reserve", "0", true},
 	{"storage.health-check-timeout", "20", true},
 	{"storage.fips-mode-rchecksum", "on", false},
 	{"storage.force-create-mode", "0000", true},

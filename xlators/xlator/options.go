@@ -2,6 +2,7 @@ package xlator
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -101,4 +102,26 @@ func ParseSeconds(v string) (time.Duration, bool) {
 		return 0, false
 	}
 	return time.Duration(f * float64(unit)), true
+}
+
+// ParseSize reads a number of bytes, perhaps with a unit: KB or K is 1024, and so on to
+// PB; B is one.
+func ParseSize(v string) (uint64, bool) {
+	s, unit := strings.TrimSpace(v), 1.0
+	if p, ok := strings.CutSuffix(s, "B"); ok {
+		s = p
+	} else if p, ok := strings.CutSuffix(s, "b"); ok {
+		s = p
+	}
+	for i, u := range []string{"K", "M", "G", "T", "P"} {
+		if p, ok := strings.CutSuffix(s, u); ok {
+			s, unit = p, math.Pow(1024, float64(i+1))
+			break
+		}
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if n := f * unit; err == nil && n >= 0 && n < 1<<63 {
+		return uint64(n), true
+	}
+	return 0, false
 }
