@@ -34,11 +34,15 @@ var laws = []law{
 	{of: "afr/...", not: "dht/... xlators/...", unless: "xlators/fop xlators/xlator", why: "translators are siblings: they meet in a volfile only"},
 	{of: "dht/...", not: "afr/... xlators/...", unless: "xlators/fop xlators/xlator", why: "translators are siblings: they meet in a volfile only"},
 	{of: "xlators/...", not: "afr/... dht/...", why: "translators are siblings: they meet in a volfile only"},
-	{of: "xlators/arbiter xlators/faults xlators/index xlators/iostats xlators/locks xlators/mem xlators/posix xlators/readonly", not: "xlators/...", unless: "xlators/fop xlators/xlator", why: "translators are siblings: they meet in a volfile only"},
+	{of: "xlators/arbiter xlators/barrier xlators/faults xlators/index xlators/iostats xlators/locks xlators/mem xlators/posix xlators/readonly", not: "xlators/...", unless: "xlators/fop xlators/xlator", why: "translators are siblings: they meet in a volfile only"},
 
 	{of: "...", not: "protocol/pb", unless: "protocol/wire", why: "protobuf types stop at protocol/wire"},
 	{of: "protocol/client protocol/server protocol/wire", not: "server/... client/... cmd/... protocol/mgmt volfile/... afr/... dht/...", why: "the wire carries fops for any translator"},
 	{of: "protocol/mgmt", not: "...", why: "the management protocol is values and frames"},
+
+	{of: "logfile", not: "...", why: "a log is a file"},
+	{of: "inspect", not: "...", unless: "protocol/mgmt xlators/iostats", why: "bricks, mounts and the daemon share it"},
+	{of: "server/metrics", not: "...", unless: "protocol/mgmt", why: "it shows values; others gather them"},
 
 	{of: "server/mgmt/store", not: "...", why: "the state machine depends on nothing that could differ between nodes"},
 	{of: "server/mgmt/portmap", not: "...", why: "ports are this node's alone"},

@@ -25,6 +25,7 @@ func TestAsked(t *testing.T) {
 	t.Run("clear-locks", func(t *testing.T) { clearLocks(t, c, m) })
 	t.Run("barrier", func(t *testing.T) { holdBack(t, c, m) })
 	t.Run("metrics", func(t *testing.T) { scrapes(t, c, m) })
+	t.Run("daemon-log-level", func(t *testing.T) { daemonLevel(t, c) })
 	c.sh("echo again >> %s/d/f && cat %[1]s/d/f", m.dir) // it has survived all that
 }
 
@@ -182,4 +183,46 @@ func scrapes(t *testing.T, c *cluster, m *mounted) {
 	if fmt.Sscan(rest, &kb); kb == 0 || kb > 60<<10 {
 		t.Errorf("the daemon has %d KiB resident", kb)
 	}
+}
+
+// daemonLevel makes the daemon log less, and as before, while it runs.
+func daemonLevel(t *testing.T, c *cluster) {
+	dumped := func() (n int) { // what the daemon says at INFO
+		text, err := os.ReadFile(c.dir + "/log/gofsd.log")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(text), "dumped the state")
+	}
+	dump := func() {
+		t.Helper()
+		before, _ := filepath.Glob(c.dir + "/run/gofsd.*.dump.*")
+		c.pidSignal(c.daemon.Process.Pid, syscall.SIGUSR1)
+		c.waitFor(10*time.Second, func() error {
+			if now, _ := filepath.Glob(c.dir + "/run/gofsd.*.dump.*"); len(now) == len(before) {
+				return errors.New("no dump")
+			}
+			return nil
+		})
+	}
+	c.must("volume", "set", "all", "cluster.daemon-log-level", "ERROR")
+	c.waitFor(10*time.Second, func() error { // it takes a moment
+		before := dumped()
+		dump()
+		time.Sleep(100 * time.Millisecond)
+		if dumped() != before {
+			return errors.New("it logs as before")
+		}
+		return nil
+	})
+	c.must("volume", "reset", "all", "cluster.daemon-log-level")
+	c.waitFor(10*time.Second, func() error {
+		before := dumped()
+		dump()
+		time.Sleep(100 * time.Millisecond)
+		if dumped() == before {
+			return errors.New("it still logs little")
+		}
+		return nil
+	})
 }
