@@ -57,7 +57,7 @@ func (c *cli) cluster(ctx context.Context) func() *cluster {
 		k.volumes, _ = asked.conn.Info(ctx, "all")
 		peers, _ := asked.conn.Pool(ctx)
 		for _, p := range peers {
-			if p.Host != "localhost" {
+			if !p.Self {
 				k.peers = append(k.peers, p.Host)
 			}
 		}

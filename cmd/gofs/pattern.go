@@ -53,7 +53,7 @@ func words(pattern string) []string {
 // isKeyword tells whether a token stands for itself.
 func isKeyword(token string) bool {
 	switch token {
-	case "key", "option", "brick", "basename", "range", "count", "size", "path", "value", "filename":
+	case "key", "option", "daemon", "brick", "basename", "range", "count", "size", "path", "value", "filename":
 		return false
 	}
 	return strings.Trim(token, "abcdefghijklmnopqrstuvwxyz-") == ""
