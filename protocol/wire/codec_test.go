@@ -62,7 +62,7 @@ var travelsBeside = map[reflect.Type][]string{
 	reflect.TypeFor[fop.OpenAnswer](): {"Content"},
 	reflect.TypeFor[fop.ReadvReply](): {"N"},
 	reflect.TypeFor[fop.WritevReq]():  {"Data"},
-	reflect.TypeFor[xlator.Event]():   {"Session", "Client"},
+	reflect.TypeFor[xlator.Event]():   {"Session", "Client", "Local"},
 }
 
 // fill sets v to random values, by its type.
