@@ -68,7 +68,7 @@ type replicate struct {
 	hashRead bool // spread reads over the children by GFID
 	// chooseLocal: reads prefer children on this machine.
 	chooseLocal bool
-	linger   time.Duration
+	linger      time.Duration
 
 	w     xlator.Watchers
 	state atomic.Pointer[state]
@@ -90,11 +90,11 @@ type replicate struct {
 
 // state is which children are up; replaced, never changed.
 type state struct {
-	up  set
+	up set
 	// local are those of up that are on this machine.
 	local set
-	gen [changelog.MaxReplicas]uint64 // bumped whenever the child goes up or down
-	sum uint64                        // bumped whenever anything changes
+	gen   [changelog.MaxReplicas]uint64 // bumped whenever the child goes up or down
+	sum   uint64                        // bumped whenever anything changes
 }
 
 // New makes a replicate translator.
