@@ -103,6 +103,7 @@ type Daemon struct {
 	probing sync.Mutex
 	made    preparedBricks
 	driving sync.Mutex // see drive
+	quorum  serverQuorum
 
 	mu    sync.Mutex
 	conns map[*mgmt.Conn]bool // guarded by mu; those to tell of changed volfiles

@@ -172,11 +172,13 @@ func (p peerService) Readmit(_ context.Context, q *mgmt.JoinReq) error {
 // peers that are not connected, and brings Raft's membership, if it leads, and its own towards what the
 // configuration says.
 func (d *Daemon) govern(ctx context.Context) {
+	d.quorum.met.Store(time.Now().UnixNano())
 	lastSeen := map[string]time.Time{} // when each peer was last alive, or first missed
 	for {
 		if d.pool.joined() {
 			d.governOnce(ctx, lastSeen)
 		}
+		d.judgeQuorum()
 		select {
 		case <-ctx.Done():
 			return

@@ -420,6 +420,55 @@ func TestMajority(t *testing.T) {
 	}
 }
 
+func TestServerQuorum(t *testing.T) {
+	n := testNodes(t, 9, 3)
+	mustProbe(t, n[0], n[1], n[2])
+	for _, v := range []string{"v", "w"} {
+		if err := n[0].create(v, 3, n[0].brick(v), n[1].brick(v), n[2].brick(v)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n[0].startVolume(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n[0].set("v", "cluster.server-quorum-type", "server"); err != nil {
+		t.Fatal(err)
+	}
+	wantPool(t, n[0], "2 voter; 3 voter; 1 voter")
+	running := func(want string) {
+		t.Helper()
+		eventually(t, func() string {
+			got := ""
+			for _, v := range []string{"v", "w"} {
+				if n[0].bricks.State(t.Context(), strings.SplitN(n[0].brick(v), ":", 2)[1]).Online {
+					got += v
+				}
+			}
+			if got != want {
+				return fmt.Sprintf("bricks of %q run, want %q", got, want)
+			}
+			return ""
+		})
+	}
+	n[1].kill()
+	n[2].kill()
+	running("w")
+	n[1].start()
+	running("vw")
+}
+
+func TestEnough(t *testing.T) {
+	for _, c := range []struct {
+		ratio      string
+		alive, all int
+		want       bool
+	}{{"", 1, 1, true}, {"", 1, 2, false}, {"", 2, 3, true}, {"", 1, 3, false}, {"51", 1, 2, false}, {"50%", 1, 2, true}, {"100", 2, 3, false}, {"0", 1, 9, true}} {
+		if got := enough(c.ratio, c.alive, c.all); got != c.want {
+			t.Errorf("enough(%q, %d, %d) = %v", c.ratio, c.alive, c.all, got)
+		}
+	}
+}
+
 func TestRestoredFromBackup(t *testing.T) {
 	n := testNodes(t, 4, 3)
 	mustProbe(t, n[0], n[1], n[2])

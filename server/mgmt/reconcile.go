@@ -68,7 +68,7 @@ func (d *Daemon) drive() {
 func (d *Daemon) wanted(s *store.State) []brickproc.Spec {
 	var out []brickproc.Spec
 	for _, name := range s.Names() {
-		if v := s.Volumes[name]; v.Status == store.Started {
+		if v := s.Volumes[name]; v.Status == store.Started && d.mayRun(v) {
 			out = append(out, d.localSpecs(v)...)
 		}
 	}
