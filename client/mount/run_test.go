@@ -63,6 +63,9 @@ end-volume
 `, nil
 }
 
+// Node is what a mount asks to see whether the daemon is alive.
+func (d *daemon) Node(context.Context) (*mgmt.Node, error) { return &mgmt.Node{}, nil }
+
 func (d *daemon) Portmap(context.Context, string) (int, error) {
 	if d.port == 0 {
 		return 0, &mgmt.Error{Code: mgmt.CodeOffline, Message: "brick /brick is not running"}
