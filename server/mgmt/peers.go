@@ -245,7 +245,7 @@ func (d *Daemon) foundPool(ctx context.Context, local net.Addr) error {
 	self := d.self()
 	ip := addrOf(local)
 	self.Addr = net.JoinHostPort(ip, strconv.Itoa(d.cfg.Port))
-	if len(self.Hosts) == 0 {
+	if len(self.Hosts) == 0 || slices.Equal(self.Hosts, []string{ip}) {
 		self.Hosts = names(ctx, ip, nil)
 	}
 	if err := d.store.Widen(ctx); err != nil {
