@@ -23,6 +23,8 @@ const (
 	askTimeout = 3 * time.Second
 	// askAgain is how long if its answer is probably known.
 	askAgain = time.Second
+	// askNext is how long one server may be silent before the next is asked too.
+	askNext = 500 * time.Millisecond
 	// askPause is between two rounds through the servers.
 	askPause = time.Second
 )
@@ -42,16 +44,57 @@ func (o *Options) fetch(ctx context.Context) (string, error) {
 			case <-time.After(askPause):
 			}
 		}
-		for _, server := range o.Servers {
-			text, err := o.ask(ctx, server)
-			if err == nil {
-				return text, nil
+		text, err := o.askEach(ctx)
+		var answer *mgmt.Error
+		if err == nil || errors.As(err, &answer) { // one that answers knows as much as the others
+			return text, err
+		}
+		last = err
+	}
+	return "", last
+}
+
+// askEach asks the servers in their order, each a little later than the one before or as soon as
+// that has failed, and returns the first answer, or the last error if there is none.
+func (o *Options) askEach(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		text string
+		err  error
+	}
+	answers := make(chan answer, len(o.Servers))
+	var last error
+	asked, missing := 0, len(o.Servers)
+	next := make(chan time.Time, 1)
+	next <- time.Time{}
+	var later <-chan time.Time = next
+	for missing > 0 {
+		select {
+		case <-later:
+			server := o.Servers[asked]
+			go func() {
+				text, err := o.ask(ctx, server)
+				var said *mgmt.Error
+				if err != nil && !errors.As(err, &said) {
+					err = fmt.Errorf("%s does not answer: %w", server, err)
+				}
+				answers <- answer{text, err}
+			}()
+			if asked++; asked < len(o.Servers) {
+				later = time.After(askNext)
+			} else {
+				later = nil
 			}
-			var answer *mgmt.Error
-			if errors.As(err, &answer) {
-				return "", err // the others know no better
+		case a := <-answers:
+			var said *mgmt.Error
+			if a.err == nil || errors.As(a.err, &said) {
+				return a.text, a.err
 			}
-			last = fmt.Errorf("%s does not answer: %w", server, err)
+			last = a.err
+			if missing--; later != nil {
+				later = time.After(0)
+			}
 		}
 	}
 	return "", last

@@ -259,19 +259,13 @@ func Watch(ctx context.Context, addrs []string, volume string, f func(text strin
 
 // watchOne watches through one connection until it breaks.
 func watchOne(ctx context.Context, addr, volume string, f func(text string)) error {
-	dialCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	c, err := Dial(dialCtx, addr)
-	cancel()
+	c, changed, err := subscribed(ctx, addr, volume)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	changed, err := c.Subscribe(ctx, volume)
-	if err != nil {
-		return err
-	}
 	for {
-		text, err := c.Volfile(ctx, volume)
+		text, err := c.volfileSoon(ctx, volume)
 		if err != nil {
 			return err
 		}
@@ -280,6 +274,31 @@ func watchOne(ctx context.Context, addr, volume string, f func(text string)) err
 			return err
 		}
 	}
+}
+
+// watchDial is how long a daemon may take to accept a watcher, and to hand out a volfile.
+const watchDial = 1500 * time.Millisecond
+
+// subscribed returns a connection that tells of changes of a volume's volfile.
+func subscribed(ctx context.Context, addr, volume string) (*Client, <-chan struct{}, error) {
+	ctx, cancel := context.WithTimeout(ctx, watchDial)
+	defer cancel()
+	c, err := Dial(ctx, addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	changed, err := c.Subscribe(ctx, volume)
+	if err != nil {
+		return nil, nil, errors.Join(err, c.Close())
+	}
+	return c, changed, nil
+}
+
+// volfileSoon is Volfile with a limit.
+func (c *Client) volfileSoon(ctx context.Context, volume string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, watchDial)
+	defer cancel()
+	return c.Volfile(ctx, volume)
 }
 
 // watchPing is how often a daemon that has no news is asked whether it is there, and how

@@ -172,7 +172,8 @@ func (p peerService) Readmit(_ context.Context, q *mgmt.JoinReq) error {
 // peers that are not connected, and brings Raft's membership, if it leads, and its own towards what the
 // configuration says.
 func (d *Daemon) govern(ctx context.Context) {
-	d.quorum.met.Store(time.Now().UnixNano())
+	start := time.Now()
+	d.quorum.met.Store(&start)
 	lastSeen := map[string]time.Time{} // when each peer was last alive, or first missed
 	for {
 		if d.pool.joined() {

@@ -420,6 +420,52 @@ func TestMajority(t *testing.T) {
 	}
 }
 
+// TestProbeWithoutMajority: who cannot take a node in leaves it as it was.
+func TestProbeWithoutMajority(t *testing.T) {
+	n := testNodes(t, 10, 6)
+	mustProbe(t, n[0], n[1], n[2])
+	wantPool(t, n[0], "2 voter; 3 voter; 1 voter")
+	n[1].kill()
+	n[2].kill()
+	if _, err := n[0].probe(n[3].host); err == nil || !strings.HasPrefix(err.Error(), "Quorum not met") {
+		t.Errorf("probe without a majority = %v", err)
+	}
+	if p := n[3].pool(); p != "4 voter" {
+		t.Errorf("the node that was probed: %s", p)
+	}
+	// A pool of two and the rest of a pool of three do not mix, whoever asks.
+	mustProbe(t, n[4], n[3])
+	n[1].start()
+	wantPool(t, n[1], "1 voter; 3 down voter; 2 voter")
+	for _, c := range [][2]*testNode{{n[0], n[4]}, {n[3], n[1]}} {
+		want := c[1].host + " is either already part of another cluster or having volumes configured"
+		if _, err := c[0].probe(c[1].host); err == nil || err.Error() != want {
+			t.Errorf("probe of a member of another pool = %v", err)
+		}
+	}
+}
+
+// TestProbeEachOther: two nodes that probe each other at the same time end in one pool or
+// none.
+func TestProbeEachOther(t *testing.T) {
+	n := testNodes(t, 11, 2)
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	for i := range n {
+		wg.Go(func() { _, errs[i] = n[i].probe(n[1-i].host) })
+	}
+	wg.Wait()
+	if errs[0] != nil && errs[1] != nil {
+		mustProbe(t, n[0], n[1]) // as they were told: try again
+	}
+	eventually(t, func() string {
+		if a, b := n[0].pool(), n[1].pool(); strings.Count(a, ";") != 1 || strings.Count(b, ";") != 1 || strings.Contains(a+b, "down") {
+			return fmt.Sprintf("pools %q and %q after probes with %v", a, b, errs)
+		}
+		return ""
+	})
+}
+
 func TestServerQuorum(t *testing.T) {
 	n := testNodes(t, 9, 3)
 	mustProbe(t, n[0], n[1], n[2])

@@ -18,8 +18,8 @@ const quorumGrace = 5 * time.Second
 
 // serverQuorum is whether this node sees enough others.
 type serverQuorum struct {
-	met  atomic.Int64 // Unix nanoseconds: when it last did
-	lost atomic.Bool  // for longer than quorumGrace
+	met  atomic.Pointer[time.Time] // when it last did
+	lost atomic.Bool               // for longer than quorumGrace
 }
 
 // enough tells whether alive of all nodes are a server quorum: a share of at least ratio
@@ -44,9 +44,9 @@ func (d *Daemon) judgeQuorum() {
 	}
 	now := time.Now()
 	if enough(d.globals()["cluster.server-quorum-ratio"], alive, len(s.Nodes)) {
-		d.quorum.met.Store(now.UnixNano())
+		d.quorum.met.Store(&now)
 	}
-	lost := now.Sub(time.Unix(0, d.quorum.met.Load())) > quorumGrace
+	lost := now.Sub(*d.quorum.met.Load()) > quorumGrace
 	if d.quorum.lost.Swap(lost) != lost {
 		d.cfg.Log.Warn("server quorum has changed", "met", !lost, "nodes", len(s.Nodes), "connected", alive)
 		d.drive()

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -29,6 +31,8 @@ var (
 //
 // A damaged file is an error that says what to do.
 func openLog(path string) (l *logStore, err error) {
+	// The file is mapped: reading beyond its end is a fault, here a panic.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		// bbolt panics when it follows a page number to nowhere.
 		if p := recover(); p != nil {
@@ -45,6 +49,10 @@ func openLog(path string) (l *logStore, err error) {
 		}
 		return nil, err
 	}
+	if err := whole(db, path); err != nil {
+		db.Close()
+		return nil, err
+	}
 	err = db.Update(func(tx *bolt.Tx) error {
 		if _, err := tx.CreateBucketIfNotExists(logBucket); err != nil {
 			return err
@@ -57,6 +65,22 @@ func openLog(path string) (l *logStore, err error) {
 		return nil, err
 	}
 	return &logStore{db}, nil
+}
+
+// whole reads everything once, so that damage shows now and not in the middle of a vote.
+func whole(db *bolt.DB, path string) error {
+	return db.View(func(tx *bolt.Tx) error {
+		st, err := os.Stat(path)
+		if err == nil && st.Size() < tx.Size() {
+			err = fmt.Errorf("it has %d bytes of %d", st.Size(), tx.Size())
+		}
+		if err != nil {
+			return err
+		}
+		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
+			return b.ForEach(func(_, _ []byte) error { return nil })
+		})
+	})
 }
 
 func (l *logStore) Close() error { return l.db.Close() }

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -175,5 +178,41 @@ func TestLogStore(t *testing.T) {
 	}
 	if n, err := l.GetUint64([]byte("x")); n != 0 || err != nil {
 		t.Errorf("GetUint64 of an unset variable = %d, %v", n, err)
+	}
+}
+
+// TestDamagedLog: a damaged log is an error that says what to do, and not a crash.
+func TestDamagedLog(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if _, err := s.Do(node); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(filepath.Join(dir, logName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][]byte{
+		"rubbish":   bytes.Repeat([]byte("no log "), 9000),
+		"cut":       good[:3*4096],
+		"scribbled": append(bytes.Clone(good[:8192]), bytes.Repeat([]byte{0xff}, len(good)-8192)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, logName), bad, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(t.Context(), Config{Dir: dir, Node: "node-1", Log: slog.New(slog.DiscardHandler)})
+			if err == nil {
+				s.Close()
+				t.Fatal("a damaged log was opened")
+			}
+			if !strings.Contains(err.Error(), "move the file away") {
+				t.Errorf("the error does not say what to do: %v", err)
+			}
+		})
 	}
 }
