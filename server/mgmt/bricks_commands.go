@@ -82,6 +82,7 @@ func (d *Daemon) Top(ctx context.Context, q *mgmt.TopReq) (*mgmt.TopReply, error
 	if err != nil {
 		return nil, err
 	}
+	q.Brick = brickCalled(q.Brick)
 	if !hasBrick(v, q.Brick) {
 		return nil, mgmt.Errorf("Incorrect brick %s for volume %s", q.Brick, v.Name)
 	}
@@ -240,6 +241,7 @@ func (d *Daemon) RotateLog(ctx context.Context, q *mgmt.RotateReq) error {
 	if err != nil {
 		return err
 	}
+	q.Brick = brickCalled(q.Brick)
 	if !hasBrick(v, q.Brick) {
 		return mgmt.Errorf("Incorrect brick %s for volume %s", q.Brick, v.Name)
 	}

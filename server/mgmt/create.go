@@ -100,6 +100,15 @@ func splitBrick(spec string) (host, dir string, err error) {
 	return host, dir, nil
 }
 
+// brickCalled is how the definition writes a brick that a person wrote as name: an IPv6
+// address without brackets, a clean path.
+func brickCalled(name string) string {
+	if host, dir, err := splitBrick(name); err == nil {
+		return host + ":" + dir
+	}
+	return name
+}
+
 // nodeOf returns the UUID of the node that host names.
 func (d *Daemon) nodeOf(ctx context.Context, host string) (string, bool) {
 	if d.cfg.Address != "" && host == d.cfg.Address {

@@ -31,6 +31,11 @@ func TestSplitBrick(t *testing.T) {
 			t.Errorf("splitBrick(%q) = %q, %q, %v", c.spec, host, dir, err)
 		}
 	}
+	for name, want := range map[string]string{"": "", "s:/b/": "s:/b", "[fe80::1]:/b": "fe80::1:/b", "nonsense": "nonsense"} {
+		if got := brickCalled(name); got != want {
+			t.Errorf("brickCalled(%q) = %q, want %q", name, got, want)
+		}
+	}
 }
 
 func TestCheckSpread(t *testing.T) {

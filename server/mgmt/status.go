@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,7 +27,8 @@ func (d *Daemon) Status(ctx context.Context, q *mgmt.StatusReq) (*mgmt.StatusRep
 	if v.Status != store.Started {
 		return nil, mgmt.Errorf("Volume %s is not started", v.Name)
 	}
-	if q.Brick != "" && !slices.ContainsFunc(v.Bricks, func(b store.Brick) bool { return b.Host+":"+b.Path == q.Brick }) {
+	q.Brick = brickCalled(q.Brick)
+	if !hasBrick(v, q.Brick) {
 		return nil, mgmt.Errorf("No brick %s in volume %s", q.Brick, q.Name)
 	}
 	return d.statusEverywhere(ctx, q, []string{v.Name}), nil

@@ -49,6 +49,7 @@ func run(m *testing.M) int {
 type pool struct {
 	t     *testing.T
 	name  string // of the namespaces
+	net   network
 	dir   string
 	nodes []*node
 	mnt   string // mount point of the client, once mounted
@@ -66,14 +67,31 @@ type node struct {
 
 var pools atomic.Int32
 
+// A network is how the nodes of a pool are numbered.
+type network struct {
+	addr string // of a node, by its number
+	rest string // what "ip addr add" wants behind an address
+}
+
+var (
+	ipv4 = network{"10.99.0.%d", "/24"}
+	ipv6 = network{"fd00:99::%d", "/64 nodad"} // at once, without asking around who else has it
+)
+
 // newPool makes n nodes, whose daemons are alone, and a client.
 func newPool(t *testing.T, n int) *pool {
+	t.Helper()
+	return newPoolIn(t, ipv4, n)
+}
+
+// newPoolIn is newPool in a certain network.
+func newPoolIn(t *testing.T, in network, n int) *pool {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gp") // not t.TempDir: its name is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pool{t: t, dir: dir, name: fmt.Sprintf("gofs%d-%d", os.Getpid(), pools.Add(1))}
+	p := &pool{t: t, net: in, dir: dir, name: fmt.Sprintf("gofs%d-%d", os.Getpid(), pools.Add(1))}
 	t.Cleanup(p.remove)
 	p.sh("ip netns add %s-sw && ip -n %[1]s-sw link add sw0 type bridge && ip -n %[1]s-sw link set sw0 up", p.name)
 	for i := range n {
@@ -89,9 +107,9 @@ func newPool(t *testing.T, n int) *pool {
 // join makes a namespace with an address on the bridge.
 func (p *pool) join(number int) *node {
 	p.t.Helper()
-	n := &node{p: p, number: number, addr: fmt.Sprintf("10.99.0.%d", number), ns: fmt.Sprintf("%s-%d", p.name, number)}
-	p.sh("ip netns add %[1]s && ip -n %[1]s link set lo up && ip -n %[1]s link add eth0 type veth peer name v%[2]d netns %[3]s-sw && ip -n %[3]s-sw link set v%[2]d master sw0 up && ip -n %[1]s addr add %[4]s/24 dev eth0 && ip -n %[1]s link set eth0 up",
-		n.ns, number, p.name, n.addr)
+	n := &node{p: p, number: number, addr: fmt.Sprintf(p.net.addr, number), ns: fmt.Sprintf("%s-%d", p.name, number)}
+	p.sh("ip netns add %[1]s && ip -n %[1]s link set lo up && ip -n %[1]s link add eth0 type veth peer name v%[2]d netns %[3]s-sw && ip -n %[3]s-sw link set v%[2]d master sw0 up && ip -n %[1]s addr add %[4]s%[5]s dev eth0 && ip -n %[1]s link set eth0 up",
+		n.ns, number, p.name, n.addr, p.net.rest)
 	return n
 }
 
@@ -293,12 +311,17 @@ func (p *pool) create(vol string) {
 // mount mounts a volume at the client.
 func (p *pool) mount(vol string) {
 	p.t.Helper()
+	p.mountFrom(p.nodes[0].addr + "," + p.nodes[1].addr + "," + p.nodes[2].addr + ":/" + vol)
+}
+
+// mountFrom mounts what source says at the client.
+func (p *pool) mountFrom(source string) {
+	p.t.Helper()
 	p.mnt = filepath.Join(p.dir, "mnt")
 	os.Mkdir(p.mnt, 0o755)
 	helper := filepath.Join(p.dir, "mount.gofs")
 	os.Symlink(gofs, helper)
-	servers := p.nodes[0].addr + "," + p.nodes[1].addr + "," + p.nodes[2].addr
-	out, err := in(p.t.Context(), p.name+"-100", helper, servers+":/"+vol, p.mnt, "-o", "log-file="+p.dir+"/mnt.log").CombinedOutput()
+	out, err := in(p.t.Context(), p.name+"-100", helper, source, p.mnt, "-o", "log-file="+p.dir+"/mnt.log").CombinedOutput()
 	if err != nil {
 		p.t.Fatalf("mount: %v\n%s", err, out)
 	}
