@@ -66,11 +66,11 @@ end-volume
 // Node is what a mount asks to see whether the daemon is alive.
 func (d *daemon) Node(context.Context) (*mgmt.Node, error) { return &mgmt.Node{}, nil }
 
-func (d *daemon) Portmap(context.Context, string) (int, error) {
+func (d *daemon) Portmap(context.Context, string) (*mgmt.Place, error) {
 	if d.port == 0 {
-		return 0, &mgmt.Error{Code: mgmt.CodeOffline, Message: "brick /brick is not running"}
+		return nil, &mgmt.Error{Code: mgmt.CodeOffline, Message: "brick /brick is not running"}
 	}
-	return d.port, nil
+	return &mgmt.Place{Port: d.port}, nil
 }
 
 func listen(t *testing.T) net.Listener {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofs/gofs/protocol/client"
 	"github.com/gofs/gofs/protocol/mgmt"
 	"github.com/gofs/gofs/volfile"
 	"github.com/gofs/gofs/xlators/graph"
@@ -115,55 +116,57 @@ func (o *Options) ask(ctx context.Context, server string) (string, error) {
 	return c.Volfile(ctx, o.Volume)
 }
 
-// resolve asks the daemon beside a brick for the brick's port. If that does not answer it
+// resolve asks the daemon beside a brick where the brick is. If that does not answer it
 // may be the daemon that is down and not the brick, which is then still where it was.
-func (o *Options) resolve(ctx context.Context, host, brick string) (int, error) {
+func (o *Options) resolve(ctx context.Context, host, brick string) (client.Place, error) {
 	limit := askTimeout
-	if _, err := o.bricks.lastPort(host+":"+brick, mgmt.ErrConnection); err == nil {
+	if _, err := o.bricks.last(host+":"+brick, mgmt.ErrConnection); err == nil {
 		limit = askAgain
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c, err := mgmt.Dial(ctx, o.address(host))
 	if err != nil {
-		return o.bricks.lastPort(host+":"+brick, err)
+		return o.bricks.last(host+":"+brick, err)
 	}
 	defer c.Close()
-	port, err := c.Portmap(ctx, brick)
+	found, err := c.Portmap(ctx, brick)
 	o.bricks.note(host+":"+brick, mgmt.ErrorCode(err) == mgmt.CodeOffline)
 	switch {
-	case err == nil:
-		o.bricks.notePort(host+":"+brick, port)
-	case mgmt.ErrorCode(err) == 0:
-		return o.bricks.lastPort(host+":"+brick, err)
+	case mgmt.ErrorCode(err) == 0 && err != nil:
+		return o.bricks.last(host+":"+brick, err)
+	case err != nil:
+		return client.Place{}, err
 	}
-	return port, err
+	at := client.Place{Port: found.Port, Socket: found.Socket}
+	o.bricks.notePlace(host+":"+brick, at)
+	return at, nil
 }
 
 // brickNews is what daemons said of bricks, by host:path.
 type brickNews struct {
 	mu      sync.Mutex
-	offline map[string]bool // guarded by mu; those that do not run
-	ports   map[string]int  // guarded by mu; where they were last
+	offline map[string]bool         // guarded by mu; those that do not run
+	places  map[string]client.Place // guarded by mu; where they were last
 }
 
-func (n *brickNews) notePort(brick string, port int) {
+func (n *brickNews) notePlace(brick string, at client.Place) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.ports == nil {
-		n.ports = map[string]int{}
+	if n.places == nil {
+		n.places = map[string]client.Place{}
 	}
-	n.ports[brick] = port
+	n.places[brick] = at
 }
 
-// lastPort returns where the brick was, or err if that is not known.
-func (n *brickNews) lastPort(brick string, err error) (int, error) {
+// last returns where the brick was, or err if that is not known.
+func (n *brickNews) last(brick string, err error) (client.Place, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if port := n.ports[brick]; port != 0 {
-		return port, nil
+	if at, ok := n.places[brick]; ok {
+		return at, nil
 	}
-	return 0, err
+	return client.Place{}, err
 }
 
 func (n *brickNews) note(brick string, offline bool) {

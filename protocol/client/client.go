@@ -42,6 +42,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strconv"
@@ -50,6 +51,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gofs/gofs/protocol/local"
 	"github.com/gofs/gofs/protocol/wire"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
@@ -58,8 +60,14 @@ import (
 // DefaultPingTimeout is after how long a silent brick is taken for dead.
 const DefaultPingTimeout = 5 * time.Second
 
-// A Resolver asks the management daemon on host which TCP port the brick listens on.
-type Resolver func(ctx context.Context, host, brick string) (port int, err error)
+// A Place is where a brick listens on its host.
+type Place struct {
+	Port   int    // TCP
+	Socket string // for clients on the same machine, see protocol/local; "": none
+}
+
+// A Resolver asks the management daemon on host where the brick listens.
+type Resolver func(ctx context.Context, host, brick string) (Place, error)
 
 // A Dialer connects to a brick.
 type Dialer func(ctx context.Context, host, brick string) (net.Conn, error)
@@ -72,17 +80,31 @@ func New(resolve Resolver) xlator.New {
 		if err != nil {
 			return nil, err
 		}
-		var d net.Dialer
 		return NewDialer(func(ctx context.Context, host, brick string) (net.Conn, error) {
-			port := int(fixed)
-			if port == 0 {
-				if port, err = resolve(ctx, host, brick); err != nil {
+			at := Place{Port: int(fixed)}
+			if at.Port == 0 {
+				var err error
+				if at, err = resolve(ctx, host, brick); err != nil {
 					return nil, err
 				}
 			}
-			return d.DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+			return dialPlace(ctx, env.Log, host, at)
 		})(env, opts, subvols)
 	}
+}
+
+// dialPlace connects in the best way that there is.
+func dialPlace(ctx context.Context, log *slog.Logger, host string, at Place) (net.Conn, error) {
+	addr := net.JoinHostPort(host, strconv.Itoa(at.Port))
+	if at.Socket != "" {
+		c, err := local.Dial(ctx, at.Socket, addr)
+		if err == nil {
+			return c, nil
+		}
+		log.Debug("no short way to the brick", "addr", addr, "reason", err)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", addr)
 }
 
 // NewDialer is New for connections that are made in another way.

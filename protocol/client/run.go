@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofs/gofs/protocol/local"
 	"github.com/gofs/gofs/protocol/wire"
 	"github.com/gofs/gofs/xlators/xlator"
 )
@@ -77,13 +78,6 @@ func (c *client) connect(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// local tells whether the brick is on this machine: both ends have one address.
-func (s *session) local() bool {
-	here, ok1 := s.conn.LocalAddr().(*net.TCPAddr)
-	there, ok2 := s.conn.RemoteAddr().(*net.TCPAddr)
-	return ok1 && ok2 && here.IP.Equal(there.IP)
-}
-
 // handshake introduces this client and checks that it was let in.
 func (s *session) handshake() error {
 	if _, err := s.conn.Write([]byte(wire.Preamble)); err != nil {
@@ -130,7 +124,7 @@ func (c *client) serve(ctx context.Context, s *session) error {
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	if c.restore(ctx, s) {
 		c.cur.Store(s)
-		c.tell(s.id, xlator.Event{Kind: xlator.ChildUp, Session: s.id, Local: s.local()})
+		c.tell(s.id, xlator.Event{Kind: xlator.ChildUp, Session: s.id, Local: local.Is(s.conn)})
 		c.env.Log.Info("connected to the brick", "host", c.host, "brick", c.hello.Brick)
 		<-s.dead
 		c.tell(0, xlator.Event{Kind: xlator.ChildDown, Reason: s.reason.Error()})

@@ -103,14 +103,10 @@ func (c *Client) Volfile(ctx context.Context, volume string) (string, error) {
 	return r.Text, nil
 }
 
-// Portmap returns the TCP port that the brick with this path, on the daemon's node,
-// listens on. Code CodeOffline: it is not running now.
-func (c *Client) Portmap(ctx context.Context, brickPath string) (int, error) {
-	r, err := ask[portReply](ctx, c, methodPortmap, nameReq{brickPath})
-	if err != nil {
-		return 0, err
-	}
-	return r.Port, nil
+// Portmap returns where the brick with this path, on the daemon's node, listens. Code
+// CodeOffline: it is not running now.
+func (c *Client) Portmap(ctx context.Context, brickPath string) (*Place, error) {
+	return ask[Place](ctx, c, methodPortmap, nameReq{brickPath})
 }
 
 // Brick asks a brick process for its state, on its admin socket.

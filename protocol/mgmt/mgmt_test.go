@@ -30,12 +30,12 @@ func (f *fake) Volfile(_ context.Context, volume string) (string, error) {
 	return f.volfile, nil
 }
 
-func (f *fake) Portmap(ctx context.Context, _ string) (int, error) {
+func (f *fake) Portmap(ctx context.Context, _ string) (*Place, error) {
 	select {
 	case <-f.block:
-		return 49152, nil
+		return &Place{Port: 49152, Socket: "@s"}, nil
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
@@ -75,9 +75,9 @@ func TestCalls(t *testing.T) {
 	ctx := t.Context()
 	slow := make(chan error, 1)
 	go func() {
-		port, err := c.Portmap(ctx, "/b")
-		if err == nil && port != 49152 {
-			err = errors.New("wrong port")
+		at, err := c.Portmap(ctx, "/b")
+		if err == nil && *at != (Place{Port: 49152, Socket: "@s"}) {
+			err = errors.New("wrong place")
 		}
 		slow <- err
 	}()

@@ -21,7 +21,7 @@ type Service interface {
 	Get(context.Context, *GetReq) ([]OptionValue, error)
 	Reset(context.Context, *ResetReq) error
 	Volfile(ctx context.Context, volume string) (string, error)
-	Portmap(ctx context.Context, brickPath string) (int, error)
+	Portmap(ctx context.Context, brickPath string) (*Place, error)
 
 	Greeting(ctx context.Context, from net.Addr) (*Greeting, error)
 	Join(context.Context, *JoinReq) error
@@ -45,10 +45,7 @@ func DaemonRoutes(s Service, admin bool) Routes {
 			text, err := s.Volfile(ctx, q.Name)
 			return textReply{text}, err
 		}),
-		methodPortmap: route(func(ctx context.Context, _ *Conn, q *nameReq) (portReply, error) {
-			port, err := s.Portmap(ctx, q.Name)
-			return portReply{port}, err
-		}),
+		methodPortmap:  route(func(ctx context.Context, _ *Conn, q *nameReq) (*Place, error) { return s.Portmap(ctx, q.Name) }),
 		methodGreeting: route(func(ctx context.Context, c *Conn, _ *struct{}) (*Greeting, error) { return s.Greeting(ctx, c.Addr) }),
 		// Whoever comes first may take in a daemon that is alone and has nothing, as in
 		// GlusterFS: the two have no secret in common yet.

@@ -227,6 +227,7 @@ type BrickStatus struct {
 	VolumeID string       `json:"volumeID"`
 	Path     string       `json:"path"`
 	Port     int          `json:"port"`
+	Data     string       `json:"data,omitempty"` // Place.Socket
 	Serving  bool         `json:"serving"`
 	Reason   string       `json:"reason,omitempty"` // why it does not serve
 	Clients  []ClientInfo `json:"clients,omitempty"`
@@ -240,8 +241,10 @@ type textReply struct {
 	Text string `json:"text"`
 }
 
-type portReply struct {
-	Port int `json:"port"`
+// Place is where a brick serves clients.
+type Place struct {
+	Port   int    `json:"port"`             // TCP
+	Socket string `json:"socket,omitempty"` // for clients on its machine, see protocol/local; "": none
 }
 
 // ClientInfo is one client connected to a brick.

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gofs/gofs/protocol/local"
 	"github.com/gofs/gofs/protocol/wire"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
@@ -24,6 +25,7 @@ type conn struct {
 	s     *Server
 	id    uint64
 	nc    net.Conn
+	addr  net.Addr // where the client is, also if it did not come over TCP
 	r     *wire.Reader
 	w     *wire.Writer
 	hello *wire.Hello
@@ -66,7 +68,7 @@ type request struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{s: s, id: s.lastConn.Add(1), nc: nc, r: wire.NewReader(nc, &s.pool), w: wire.NewWriter(nc),
+	c := &conn{s: s, id: s.lastConn.Add(1), nc: nc, addr: local.RemoteAddr(nc), r: wire.NewReader(nc, &s.pool), w: wire.NewWriter(nc),
 		hello: &wire.Hello{}, work: make(chan *request), since: time.Now(), gone: make(chan struct{}),
 		cancels: map[uint64]context.CancelFunc{}, handles: map[uint64]*handle{}}
 	c.room.L = &c.mu
@@ -388,7 +390,7 @@ func (c *conn) cleanup() {
 func (c *conn) info() ClientInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return ClientInfo{Client: c.id, Name: c.hello.ClientName, Addr: c.nc.RemoteAddr().String(), Since: c.since,
+	return ClientInfo{Client: c.id, Name: c.hello.ClientName, Addr: c.addr.String(), Since: c.since,
 		BytesIn: c.r.Bytes(), BytesOut: c.w.Bytes(), OpVersion: c.hello.OpVersion,
 		Handles: len(c.handles), InFlight: c.inFlight + c.waiting}
 }

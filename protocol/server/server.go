@@ -228,18 +228,18 @@ func (s *Server) run(nc net.Conn) {
 	c := newConn(s, nc)
 	defer c.w.Close()
 	if err := c.handshake(); err != nil {
-		s.cfg.Log.Info("client refused", "brick", s.cfg.Brick, "client", c.hello.ClientName, "addr", nc.RemoteAddr().String(), "reason", err)
+		s.cfg.Log.Info("client refused", "brick", s.cfg.Brick, "client", c.hello.ClientName, "addr", c.addr.String(), "reason", err)
 		return
 	}
 	defer s.remove(c)
-	s.cfg.Log.Info("client connected", "brick", s.cfg.Brick, "client", c.hello.ClientName, "addr", nc.RemoteAddr().String())
+	s.cfg.Log.Info("client connected", "brick", s.cfg.Brick, "client", c.hello.ClientName, "addr", c.addr.String())
 	err := c.read()
 	if why := c.aborted(); why != nil {
 		err = why
 	}
 	nc.Close()
 	c.cleanup()
-	s.cfg.Log.Info("client disconnected", "brick", s.cfg.Brick, "client", c.hello.ClientName, "addr", nc.RemoteAddr().String(), "reason", err)
+	s.cfg.Log.Info("client disconnected", "brick", s.cfg.Brick, "client", c.hello.ClientName, "addr", c.addr.String(), "reason", err)
 }
 
 // admit checks a Hello and registers its connection. It waits for the clean-up of an
@@ -255,7 +255,7 @@ func (s *Server) admit(c *conn) error {
 		return fmt.Errorf("this brick belongs to volume %s, not %s: %w", s.cfg.Volume, h.Volume, syscall.EINVAL)
 	}
 	if s.cfg.Auth != nil {
-		if err := s.cfg.Auth(c.nc.RemoteAddr(), h); err != nil {
+		if err := s.cfg.Auth(c.addr, h); err != nil {
 			return err
 		}
 	}

@@ -67,7 +67,7 @@ func (b *process) status() *mgmt.BrickStatus {
 	b.mu.Lock()
 	down := b.down
 	b.mu.Unlock()
-	r := &mgmt.BrickStatus{PID: os.Getpid(), Volume: b.cfg.Volume, VolumeID: b.cfg.VolumeID, Path: b.cfg.Path, Port: b.port, Serving: down == "", Reason: down}
+	r := &mgmt.BrickStatus{PID: os.Getpid(), Volume: b.cfg.Volume, VolumeID: b.cfg.VolumeID, Path: b.cfg.Path, Port: b.port, Data: b.socket, Serving: down == "", Reason: down}
 	for _, c := range b.srv.Clients() {
 		r.Clients = append(r.Clients, clientInfo(&c))
 	}

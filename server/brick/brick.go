@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gofs/gofs/protocol/local"
 	"github.com/gofs/gofs/protocol/mgmt"
 	"github.com/gofs/gofs/protocol/server"
 	"github.com/gofs/gofs/server/mgmt/brickproc"
@@ -134,6 +135,7 @@ func split(text string) (inner string, opts live, err error) {
 type process struct {
 	cfg     Config
 	port    int
+	socket  string // for clients on this machine; "": none
 	started time.Time
 	parts   parts
 	srv     *server.Server
@@ -166,6 +168,13 @@ func (b *process) serve(ctx context.Context, ln net.Listener, top xlator.Xlator)
 				end(fmt.Errorf("cannot serve clients: %w", err))
 			}
 		})
+		if near := b.listenLocal(); near != nil {
+			wg.Go(func() {
+				if err := b.srv.Serve(ctx, near); err != nil {
+					end(fmt.Errorf("cannot serve clients on this machine: %w", err))
+				}
+			})
+		}
 		if admin != nil {
 			wg.Go(func() { b.serveAdmin(ctx, admin) })
 		}
@@ -189,6 +198,17 @@ func (b *process) serve(ctx context.Context, ln net.Listener, top xlator.Xlator)
 	}
 	b.cfg.Log.Info("the brick has stopped", "vol", b.cfg.Volume, "brick", b.cfg.Path, "error", err)
 	return err
+}
+
+// listenLocal listens for clients on this machine. Without that they use TCP.
+func (b *process) listenLocal() net.Listener {
+	l, err := local.Listen()
+	if err != nil {
+		b.cfg.Log.Warn("no short way for clients on this machine", "error", err)
+		return nil
+	}
+	b.socket = l.Addr().String()
+	return l
 }
 
 // event notes whether the graph can serve.

@@ -60,14 +60,14 @@ func (d *Daemon) changedVolfiles(before, after *store.State) []string {
 	return out
 }
 
-// Portmap returns the port of a brick of this node that serves now.
-func (d *Daemon) Portmap(ctx context.Context, path string) (int, error) {
+// Portmap returns where a brick of this node is that serves now.
+func (d *Daemon) Portmap(ctx context.Context, path string) (*mgmt.Place, error) {
 	st := d.bricks.State(ctx, path)
 	switch {
 	case st.Online:
-		return st.Port, nil
+		return &mgmt.Place{Port: st.Port, Socket: st.Socket}, nil
 	case st.Reason != "":
-		return 0, &mgmt.Error{Code: mgmt.CodeOffline, Message: "brick " + path + " is not running: " + st.Reason}
+		return nil, &mgmt.Error{Code: mgmt.CodeOffline, Message: "brick " + path + " is not running: " + st.Reason}
 	}
-	return 0, &mgmt.Error{Code: mgmt.CodeOffline, Message: "brick " + path + " is not running"}
+	return nil, &mgmt.Error{Code: mgmt.CodeOffline, Message: "brick " + path + " is not running"}
 }

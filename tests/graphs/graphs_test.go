@@ -77,7 +77,9 @@ func open(t *testing.T, n int, v volgen.Volume) xlator.Xlator {
 	for i := range v.Bricks {
 		ports[v.Bricks[i].Path] = startBrick(t, &v, i)
 	}
-	resolve := func(ctx context.Context, host, brick string) (int, error) { return ports[brick], nil }
+	resolve := func(ctx context.Context, host, brick string) (client.Place, error) {
+		return client.Place{Port: ports[brick]}, nil
+	}
 	types := map[string]xlator.New{"protocol/client": client.New(resolve), "cluster/replicate": afr.New, "cluster/distribute": dht.New, "debug/io-stats": iostats.New}
 	top, err := graph.Build(volgen.ClientGraph(&v).String(), types, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -25,7 +25,7 @@ func TestAcceptedOptionsBuildGraphs(t *testing.T) {
 	id := strings.Repeat("0", 8) + "-0000-0000-0000-000000000001"
 	values := []string{"0", "1", "2", "3", "-1", "0x10", "010", "1.5", "5%", "5.5%", "100%", "5K", "5KB", "5.5GB", "1e3", "0x1p3", "7B", "200",
 		"on", "Enable", "none", "auto", "server", "size", "DEBUG", "1min", "3days", "30s", "1wk", "2hr", "*", "10.0.0.0/8,host", "v-client-1", "^a(.*)b$"}
-	none := func(context.Context, string, string) (int, error) { return 0, syscall.ENOTCONN }
+	none := func(context.Context, string, string) (client.Place, error) { return client.Place{}, syscall.ENOTCONN }
 	clients := map[string]xlator.New{"protocol/client": client.New(none), "cluster/replicate": afr.New, "cluster/distribute": dht.New,
 		"debug/io-stats": iostats.New, "features/read-only": readonly.New}
 	bricks := map[string]xlator.New{"storage/posix": posix.New}

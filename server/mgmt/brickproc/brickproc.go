@@ -164,6 +164,7 @@ type State struct {
 	Online  bool   // its process lives and serves
 	PID     int    // 0: no process
 	Port    int    // 0: not listening
+	Socket  string // where clients on this machine connect; "": nowhere
 	Reason  string // why it is not online
 	Clients []mgmt.ClientInfo
 
@@ -187,7 +188,7 @@ func (s *Supervisor) State(ctx context.Context, path string) State {
 	case !r.Serving:
 		now.Online, now.Reason = false, r.Reason
 	default:
-		now.Online, now.Port, now.Clients = true, r.Port, r.Clients
+		now.Online, now.Port, now.Socket, now.Clients = true, r.Port, r.Data, r.Clients
 	}
 	return now
 }
