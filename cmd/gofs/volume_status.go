@@ -146,6 +146,13 @@ func (c *cli) volumeStatus(ctx context.Context, args []string) error {
 	if len(r.Volumes) == 0 && len(r.NotStarted) == 0 {
 		fmt.Fprintln(c.stderr, "No volumes present")
 	}
+	for _, a := range r.Away {
+		since := ""
+		if a.Since != "" {
+			since = ", since " + a.Since
+		}
+		fmt.Fprintf(c.stderr, "Node %s is not connected%s; its bricks are not shown\n", a.Host, since)
+	}
 	for _, name := range r.NotStarted {
 		fmt.Fprintf(c.stderr, "Volume %s is not started\n", name)
 	}

@@ -161,6 +161,14 @@ type StatusReq struct {
 type StatusReply struct {
 	Volumes    []VolumeStatus `json:"volumes"`
 	NotStarted []string       `json:"notStarted,omitempty"`
+	// Away are nodes that did not answer: their bricks are not in Volumes.
+	Away []Away `json:"away,omitempty"`
+}
+
+// Away is a node that did not answer.
+type Away struct {
+	Host  string `json:"hostname"`
+	Since string `json:"since,omitempty"` // RFC 3339; "": it was connected just now
 }
 
 // VolumeStatus is the state of a started volume.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -239,10 +240,28 @@ func (d *Daemon) statusEverywhere(ctx context.Context, q *mgmt.StatusReq, volume
 		}
 		return err
 	}
-	d.everywhere(ctx, d.store.State().NodeIDs(), reading,
+	errs := d.everywhere(ctx, d.store.State().NodeIDs(), reading,
 		func(ctx context.Context) error { return add(d.localStatus(ctx, q)) },
 		func(ctx context.Context, _ string, c *mgmt.Client) error { return add(c.LocalStatus(ctx, q)) })
-	return d.merge(parts, volumes)
+	r := d.merge(parts, volumes)
+	r.Away = d.away(errs)
+	return r
+}
+
+// away lists the nodes among errs that were not reached, with since when.
+func (d *Daemon) away(errs map[string]error) (out []mgmt.Away) {
+	for _, id := range slices.Sorted(maps.Keys(errs)) {
+		if !errors.Is(errs[id], mgmt.ErrConnection) {
+			continue
+		}
+		n := d.store.State().Nodes[id]
+		a := mgmt.Away{Host: n.Name()}
+		if up, since := d.links.alive(id); !up && !since.IsZero() {
+			a.Since = since.Format(time.RFC3339)
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 // merge puts bricks of several nodes into their volumes' order.

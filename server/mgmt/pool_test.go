@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -86,7 +87,7 @@ func (b *memBricks) Gone(context.Context, string) error { return nil }
 
 // testNode is a daemon in this process, with an address of its own.
 type testNode struct {
-	t      *testing.T
+	t      testing.TB
 	host   string
 	dir    string
 	bricks *memBricks
@@ -100,7 +101,7 @@ func testNodes(t *testing.T, net, n int) []*testNode {
 }
 
 // testNodesIn is testNodes with their directories below dir.
-func testNodesIn(t *testing.T, net, n int, dir string) []*testNode {
+func testNodesIn(t testing.TB, net, n int, dir string) []*testNode {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: bricks have trusted.* attributes")
@@ -274,7 +275,7 @@ func wantPool(t *testing.T, n *testNode, want string) {
 	})
 }
 
-func mustProbe(t *testing.T, a *testNode, others ...*testNode) {
+func mustProbe(t testing.TB, a *testNode, others ...*testNode) {
 	t.Helper()
 	for _, b := range others {
 		if _, err := a.probe(b.host); err != nil {
@@ -645,14 +646,17 @@ func TestRecover(t *testing.T) {
 	})
 }
 
-func TestHundredNodes(t *testing.T) {
-	const count = 100
-	memory, err := os.MkdirTemp("/dev/shm", "gofs-test-") // or the disk's syncs are what is tested
+const hundred = 100
+
+// hundredNodes makes a pool of a hundred nodes in this process, and a volume of 300 bricks
+// that is started. Their state is in memory, or the disk's syncs are what is tested.
+func hundredNodes(t testing.TB, net int) []*testNode {
+	memory, err := os.MkdirTemp("/dev/shm", "gofs-test-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(memory) })
-	n := testNodesIn(t, 8, count, memory)
+	n := testNodesIn(t, net, hundred, memory)
 	var bricks []string
 	for i := range 3 {
 		for _, m := range n {
@@ -663,9 +667,14 @@ func TestHundredNodes(t *testing.T) {
 	if err := n[1].create("big", 3, bricks...); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n[count-1].startVolume("big"); err != nil {
+	if _, err := n[hundred-1].startVolume("big"); err != nil {
 		t.Fatal(err)
 	}
+	return n
+}
+
+func TestHundredNodes(t *testing.T) {
+	n := hundredNodes(t, 8)
 	for _, m := range n {
 		eventually(t, func() string {
 			var v []mgmt.Volume
@@ -673,7 +682,7 @@ func TestHundredNodes(t *testing.T) {
 				v, err = c.Info(ctx, "big")
 				return err
 			})
-			if err != nil || len(v[0].Bricks) != 3*count || v[0].Status != string(store.Started) {
+			if err != nil || len(v[0].Bricks) != 3*hundred || v[0].Status != string(store.Started) {
 				return fmt.Sprintf("the volume at %s: %v", m.host, err)
 			}
 			return ""
@@ -685,4 +694,24 @@ func TestHundredNodes(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+// BenchmarkHundredNodes reports, for a pool of a hundred nodes with a volume of 300 bricks,
+// what a node's daemon has in memory and on disk, and the time of a change.
+func BenchmarkHundredNodes(b *testing.B) {
+	n := hundredNodes(b, 12)
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	for i := 0; b.Loop(); i++ {
+		if err := n[i%hundred].set("big", "user.k", fmt.Sprint(i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(m.HeapAlloc+m.StackInuse)/hundred, "bytes/node")
+	for _, name := range []string{"state.json", "raft.db"} {
+		if st, err := os.Stat(filepath.Join(n[0].dir, name)); err == nil {
+			b.ReportMetric(float64(st.Size()), name+"-bytes")
+		}
+	}
 }
