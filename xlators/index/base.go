@@ -84,7 +84,7 @@ func (b *base) each(f func(name string)) error {
 		return err
 	}
 	defer unix.Close(fd)
-	_, err = readNames(fd, func(name string) bool {
+	_, err = readNames(fd, func(name string, _ uint64) bool {
 		f(name)
 		return true
 	})
@@ -92,11 +92,12 @@ func (b *base) each(f func(name string)) error {
 }
 
 // readNames calls f with the names in the directory fd from its position on, without "."
-// and "..", until f says false. next is the position of what follows, 0 at the end.
+// and "..", and the position of what follows each, until f says false. next is the
+// position of what follows, 0 at the end.
 //
 // A record of getdents64(2): inode (8 bytes), offset of the next (8), length of this (2),
 // type (1), name, NUL; in native byte order.
-func readNames(fd int, f func(name string) bool) (next uint64, err error) {
+func readNames(fd int, f func(name string, off uint64) bool) (next uint64, err error) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := unix.Getdents(fd, buf)
@@ -108,7 +109,7 @@ func readNames(fd int, f func(name string) bool) (next uint64, err error) {
 			off := binary.NativeEndian.Uint64(b[8:])
 			name, _, _ := bytes.Cut(b[19:size], []byte{0})
 			b = b[size:]
-			if s := string(name); s != "." && s != ".." && !f(s) {
+			if s := string(name); s != "." && s != ".." && !f(s, off) {
 				return off, nil
 			}
 		}

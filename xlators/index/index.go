@@ -9,7 +9,7 @@
 // Protocol: a link is added before the xattrs change and removed after they were seen to
 // be all zero. A crash in between leaves a link too many, never one too few.
 //
-// Intercepts: Xattrop; Getxattr of fop.PendingCountXattr; Create, Mkdir, Mknod and Symlink with a Mark; Release, which is
+// Intercepts: Xattrop; Getxattr of fop.PendingCountXattr; Opendir of the lists (fop.IndexPending and its like); Create, Mkdir, Mknod and Symlink with a Mark; Release, which is
 // taken apart: the child makes durable, then each item's marks go by Xattrop.
 //
 // Invariants: while a change to a watched xattr is under way, its link is there and

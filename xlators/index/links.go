@@ -203,7 +203,7 @@ func (s *linkSet) list(ctx context.Context, cursor uint64, max int) (gfids []fop
 	if _, err := unix.Seek(fd, int64(cursor), 0); err != nil {
 		return nil, 0, err
 	}
-	next, err = readNames(fd, func(name string) bool {
+	next, err = readNames(fd, func(name string, _ uint64) bool {
 		if g, err := fop.ParseGFID(name); err == nil {
 			gfids = append(gfids, g)
 		}
@@ -298,7 +298,7 @@ func (e *entrySet) remove(g fop.GFID, names []string) error {
 
 // names returns the recorded names in the directory g.
 func (e *entrySet) names(g fop.GFID) ([]string, error) {
-	fd, err := unix.Openat(e.base.dir, g.String(), dirFlags, 0)
+	fd, err := e.open(g)
 	if err == unix.ENOENT {
 		return nil, nil
 	}
@@ -307,7 +307,7 @@ func (e *entrySet) names(g fop.GFID) ([]string, error) {
 	}
 	defer unix.Close(fd)
 	var out []string
-	_, err = readNames(fd, func(name string) bool {
+	_, err = readNames(fd, func(name string, _ uint64) bool {
 		out = append(out, name)
 		return true
 	})
