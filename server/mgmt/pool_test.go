@@ -646,8 +646,6 @@ func TestRecover(t *testing.T) {
 	})
 }
 
-const hundred = 100
-
 // hundredNodes makes a pool of a hundred nodes in this process, and a volume of 300 bricks
 // that is started. Their state is in memory, or the disk's syncs are what is tested.
 func hundredNodes(t testing.TB, net int) []*testNode {
