@@ -9,7 +9,7 @@
 // marks and unlocks many inodes in one message. For that this translator stands above
 // features/index, unlike in GlusterFS.
 //
-// Intercepts: Create, Open, Inodelk, Entrylk, Release, Disconnect; on files Lk, Flush,
+// Intercepts: Create, Open, Getxattr of fop.LockedXattr, Inodelk, Entrylk, Release, Disconnect; on files Lk, Flush,
 // Close.
 //
 // Invariants: granted locks of one inode never conflict; a waiter is never kept
@@ -128,6 +128,23 @@ func (l *locks) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply, er
 	}
 	r.File = &file{PassFile: xlator.PassFile{Child: r.File}, l: l, gfid: q.GFID}
 	return r, nil
+}
+
+// Getxattr answers fop.LockedXattr.
+func (l *locks) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.GetxattrReply, error) {
+	if q.Name != fop.LockedXattr || !q.Internal {
+		return l.Child.Getxattr(ctx, q)
+	}
+	s := l.shard(q.GFID)
+	s.mu.Lock()
+	in := s.inodes[q.GFID]
+	locked := in != nil && (len(in.granted) > 0 || len(in.waiting) > 0)
+	s.mu.Unlock()
+	v := []byte("0")
+	if locked {
+		v = []byte("1")
+	}
+	return &fop.GetxattrReply{Xattrs: []fop.Xattr{{Name: q.Name, Value: v}}}, nil
 }
 
 // Inodelk locks a byte range.

@@ -108,6 +108,10 @@ func (b *brick) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.Getxattr
 		r.Xattrs = []fop.Xattr{{Name: q.Name, Value: []byte(q.GFID.String())}}
 		return r, nil
 	}
+	if q.Name == fop.LinksXattr && q.Internal {
+		r.Xattrs = []fop.Xattr{{Name: q.Name, Value: fop.EncodeLinks(b.links(in))}}
+		return r, nil
+	}
 	for n, v := range in.xattrs {
 		if (q.Name == "" || q.Name == n) && (q.Internal || !internalXattr(n)) {
 			r.Xattrs = append(r.Xattrs, fop.Xattr{Name: n, Value: slices.Clone(v)})
@@ -118,6 +122,19 @@ func (b *brick) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.Getxattr
 	}
 	sort.Slice(r.Xattrs, func(i, j int) bool { return r.Xattrs[i].Name < r.Xattrs[j].Name })
 	return r, nil
+}
+
+// links finds all names of in.
+func (b *brick) links(in *inode) (ls []fop.Link) {
+	for g, d := range b.inodes {
+		for n, e := range d.names {
+			if e.in == in {
+				ls = append(ls, fop.Link{Parent: g, Name: n})
+			}
+		}
+	}
+	slices.SortFunc(ls, func(a, b fop.Link) int { return strings.Compare(a.Name+string(a.Parent[:]), b.Name+string(b.Parent[:])) })
+	return ls
 }
 
 // refusal is what a user gets who sets an internal xattr.

@@ -32,6 +32,12 @@ func (b *brick) Getxattr(_ context.Context, q *fop.GetxattrReq) (*fop.GetxattrRe
 			return nil, err
 		}
 		return one(q.Name, []byte(strings.Join(paths, ":"))), nil
+	case q.Name == fop.LinksXattr && q.Internal:
+		ls, err := b.links(in)
+		if err != nil {
+			return nil, err
+		}
+		return one(q.Name, fop.EncodeLinks(ls)), nil
 	case strings.HasPrefix(q.Name, "glusterfs."):
 		return nil, syscall.ENODATA
 	case !q.Internal && internalName(q.Name):
