@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -69,7 +70,7 @@ func runGroup(s system, g group, res *results) error {
 				return fmt.Errorf("%s: %w", w.name, err)
 			}
 		}
-		start := time.Now()
+		start, busy := time.Now(), cpuTime(s)
 		amount, err := w.run(s.dir())
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
@@ -79,9 +80,26 @@ func runGroup(s system, g group, res *results) error {
 			rate = amount / time.Since(start).Seconds()
 		}
 		res.add(s, w.name, rate, w.unit)
-		fmt.Fprintf(os.Stderr, "  %-32s %12.0f %s\n", w.name, rate, w.unit)
+		fmt.Fprintf(os.Stderr, "  %-32s %12.0f %-8s", w.name, rate, w.unit)
+		if w.unit == "files/s" {
+			fmt.Fprintf(os.Stderr, " %8.0f us of CPU per file", (cpuTime(s)-busy)/amount*1e6)
+		}
+		fmt.Fprintln(os.Stderr)
 	}
 	return nil
+}
+
+// cpuTime is how many seconds of CPU the system's processes, this one and its children have
+// used so far. Unlike rates it hardly depends on what else the machine does.
+func cpuTime(s system) float64 {
+	sum, _ := usage(s.commands())
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var r syscall.Rusage
+		if syscall.Getrusage(who, &r) == nil {
+			sum += time.Duration(r.Utime.Nano() + r.Stime.Nano()).Seconds()
+		}
+	}
+	return sum
 }
 
 // small runs f for each file of each thread, the threads at once.
