@@ -179,8 +179,8 @@ func TestLookAheadAttributes(t *testing.T) {
 	a = newAheadTest(t)
 	a.list()
 	n := a.b.nodes.look(fop.GFID{15: 11})
-	seq := n.begin()
-	a.b.end(n, seq, nil)
+	c := a.b.begin(n)
+	a.b.end(n, c, nil)
 	a.b.Forget(n.id, 1)
 	a.want("f9", 0, gofuse.OK, true)
 

@@ -94,7 +94,7 @@ func (b *Bridge) SetAttr(_ <-chan struct{}, in *gofuse.SetAttrIn, out *gofuse.At
 		return st
 	}
 	q := &fop.SetattrReq{Req: b.req(&in.InHeader), GFID: n.gfid}
-	defer b.end(n, n.begin(), nil) // the kernel gets the answer itself
+	defer b.end(n, b.begin(n), nil) // the kernel gets the answer itself
 	var post fop.Iatt
 	if in.Valid&gofuse.FATTR_SIZE != 0 {
 		t := &fop.TruncateReq{Req: q.Req, GFID: n.gfid, Size: in.Size}

@@ -72,15 +72,13 @@ type Bridge struct {
 	opts                 Options
 	log                  *slog.Logger
 
-	nodes  nodeTable
-	files  handleTable[*fileHandle]
-	dirs   handleTable[*dirHandle]
-	groups groupCache
-	news   newsQueue
-	gfids  fop.GFIDSource
-	// removals counts fops that may change an inode's links: a node's iatt from before
-	// does not hold after one.
-	removals atomic.Uint64
+	nodes   nodeTable
+	files   handleTable[*fileHandle]
+	dirs    handleTable[*dirHandle]
+	groups  groupCache
+	news    newsQueue
+	gfids   fop.GFIDSource
+	renamed renames
 
 	aheads aheadSet
 

@@ -44,10 +44,10 @@ func (b *Bridge) Mknod(_ <-chan struct{}, in *gofuse.MknodIn, name string, out *
 	}
 	dir.ahead.forget(name)
 	defer dir.ahead.forget(name)
-	seq := dir.begin()
+	c := b.begin(dir)
 	r, err := b.top.Mknod(background, &fop.MknodReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: b.gfids.Next(),
 		Type: typ, Mode: in.Mode & 07777, Umask: in.Umask, Rdev: decodeDev(in.Rdev)})
-	return b.made(dir, seq, r, err, out)
+	return b.made(dir, c, r, err, out)
 }
 
 // Mkdir makes a directory.
@@ -58,10 +58,10 @@ func (b *Bridge) Mkdir(_ <-chan struct{}, in *gofuse.MkdirIn, name string, out *
 	}
 	dir.ahead.forget(name)
 	defer dir.ahead.forget(name)
-	seq := dir.begin()
+	c := b.begin(dir)
 	r, err := b.top.Mkdir(background, &fop.MkdirReq{Req: b.req(&in.InHeader), Parent: dir.gfid, Name: name, GFID: b.gfids.Next(),
 		Mode: in.Mode & 07777, Umask: in.Umask})
-	return b.made(dir, seq, r, err, out)
+	return b.made(dir, c, r, err, out)
 }
 
 // Symlink makes a symbolic link.
@@ -72,9 +72,9 @@ func (b *Bridge) Symlink(_ <-chan struct{}, h *gofuse.InHeader, target, name str
 	}
 	dir.ahead.forget(name)
 	defer dir.ahead.forget(name)
-	seq := dir.begin()
+	c := b.begin(dir)
 	r, err := b.top.Symlink(background, &fop.SymlinkReq{Req: b.req(h), Parent: dir.gfid, Name: name, GFID: b.gfids.Next(), Target: target})
-	return b.made(dir, seq, r, err, out)
+	return b.made(dir, c, r, err, out)
 }
 
 // Link gives an inode another name.
@@ -87,24 +87,23 @@ func (b *Bridge) Link(_ <-chan struct{}, in *gofuse.LinkIn, name string, out *go
 	if !st.Ok() {
 		return st
 	}
-	b.removals.Add(1)
-	defer b.removals.Add(1)
+	defer b.renamed.files.Add(1)
 	old.stale()
 	defer old.stale()
 	dir.ahead.forget(name)
 	defer dir.ahead.forget(name)
-	seq := dir.begin()
+	c := b.begin(dir)
 	r, err := b.top.Link(background, &fop.LinkReq{Req: b.req(&in.InHeader), GFID: old.gfid, Parent: dir.gfid, Name: name})
-	return b.made(dir, seq, r, err, out)
+	return b.made(dir, c, r, err, out)
 }
 
 // made answers a request that made an entry in dir.
-func (b *Bridge) made(dir *node, seq uint64, r *fop.EntryReply, err error, out *gofuse.EntryOut) gofuse.Status {
+func (b *Bridge) made(dir *node, c change, r *fop.EntryReply, err error, out *gofuse.EntryOut) gofuse.Status {
 	if err != nil {
-		b.end(dir, seq, nil)
+		b.end(dir, c, nil)
 		return status(err)
 	}
-	b.end(dir, seq, &r.PostDir)
+	b.end(dir, c, &r.PostDir)
 	b.entryOut(&r.Iatt, 0, out)
 	return gofuse.OK
 }
@@ -115,12 +114,12 @@ func (b *Bridge) Unlink(_ <-chan struct{}, h *gofuse.InHeader, name string) gofu
 	if !st.Ok() {
 		return st
 	}
-	b.removals.Add(1)
 	dir.ahead.forget(name)
 	defer dir.ahead.forget(name)
-	seq := dir.begin()
+	c := b.begin(dir)
 	r, err := b.top.Unlink(background, &fop.UnlinkReq{Req: b.req(h), Parent: dir.gfid, Name: name})
-	return b.removed(dir, seq, r, err)
+	b.renamed.files.Add(1)
+	return b.removed(dir, c, r, err)
 }
 
 // Rmdir removes an empty directory.
@@ -129,22 +128,22 @@ func (b *Bridge) Rmdir(_ <-chan struct{}, h *gofuse.InHeader, name string) gofus
 	if !st.Ok() {
 		return st
 	}
-	b.removals.Add(1)
 	dir.ahead.forget(name)
 	defer dir.ahead.forget(name)
-	seq := dir.begin()
+	c := b.begin(dir)
 	r, err := b.top.Rmdir(background, &fop.RmdirReq{Req: b.req(h), Parent: dir.gfid, Name: name})
-	return b.removed(dir, seq, r, err)
+	b.renamed.dirs.Add(1)
+	c.dirs++ // this one: the reply tells what it left of dir
+	return b.removed(dir, c, r, err)
 }
 
 // removed answers a request that removed an entry from dir.
-func (b *Bridge) removed(dir *node, seq uint64, r *fop.RemoveReply, err error) gofuse.Status {
-	b.removals.Add(1)
+func (b *Bridge) removed(dir *node, c change, r *fop.RemoveReply, err error) gofuse.Status {
 	if err != nil {
-		b.end(dir, seq, nil)
+		b.end(dir, c, nil)
 		return status(err)
 	}
-	b.end(dir, seq, &r.PostDir)
+	b.end(dir, c, &r.PostDir)
 	return gofuse.OK
 }
 
@@ -161,25 +160,29 @@ func (b *Bridge) Rename(_ <-chan struct{}, in *gofuse.RenameIn, oldName, newName
 	if in.Flags&^(fop.RenameNoReplace|fop.RenameExchange) != 0 {
 		return gofuse.EINVAL
 	}
-	b.removals.Add(1)
 	from.ahead.forget(oldName)
 	to.ahead.forget(newName)
 	defer from.ahead.forget(oldName)
 	defer to.ahead.forget(newName)
-	fromSeq := from.begin()
-	toSeq := fromSeq
+	fromChange := b.begin(from)
+	toChange := fromChange
 	if to != from {
-		toSeq = to.begin()
+		toChange = b.begin(to)
 	}
 	r, err := b.top.Rename(background, &fop.RenameReq{Req: b.req(&in.InHeader), OldParent: from.gfid, OldName: oldName,
 		NewParent: to.gfid, NewName: newName, Flags: in.Flags})
-	b.removals.Add(1)
+	b.renamed.files.Add(1)
 	if err != nil {
 		r = &fop.RenameReply{}
 	}
-	b.end(from, fromSeq, &r.PostOldDir)
+	if err != nil || r.Iatt.Type == fop.TypeUnknown || r.Iatt.IsDir() || in.Flags&fop.RenameExchange != 0 {
+		b.renamed.dirs.Add(1)
+		fromChange.dirs++ // this one: the reply tells what it left of both
+		toChange.dirs++
+	}
+	b.end(from, fromChange, &r.PostOldDir)
 	if to != from {
-		b.end(to, toSeq, &r.PostNewDir)
+		b.end(to, toChange, &r.PostNewDir)
 	}
 	return status(err)
 }
@@ -195,12 +198,12 @@ func (b *Bridge) Create(_ <-chan struct{}, in *gofuse.CreateIn, name string, out
 		Mode: in.Mode & 07777, Umask: in.Umask, Flags: b.openFlags(in.Flags)}
 	dir.ahead.forget(name)
 	defer dir.ahead.forget(name)
-	seq := dir.begin()
+	c := b.begin(dir)
 	r, err := b.top.Create(background, q)
 	if err != nil {
-		b.end(dir, seq, nil)
+		b.end(dir, c, nil)
 	} else {
-		b.end(dir, seq, &r.PostDir)
+		b.end(dir, c, &r.PostDir)
 	}
 	if fop.Errno(err) == syscall.EEXIST && in.Flags&syscall.O_EXCL == 0 {
 		return b.openExisting(q, in.Flags, out)

@@ -106,14 +106,14 @@ func (b *Bridge) Write(_ <-chan struct{}, in *gofuse.WriteIn, data []byte) (uint
 	if h == nil {
 		return 0, gofuse.EBADF
 	}
-	seq := h.node.begin()
+	c := b.begin(h.node)
 	q := &fop.WritevReq{Req: b.req(&in.InHeader), Off: int64(in.Offset), Data: data}
 	if in.WriteFlags&gofuse.WRITE_CACHE != 0 {
 		q.Flags |= fop.WriteInPlace
 	}
 	r, err := h.file.Writev(background, q)
 	if err != nil {
-		b.end(h.node, seq, nil)
+		b.end(h.node, c, nil)
 		return 0, status(err)
 	}
 	if in.WriteFlags&gofuse.WRITE_KILL_SUIDGID != 0 && r.Post.Known() {
@@ -121,7 +121,7 @@ func (b *Bridge) Write(_ <-chan struct{}, in *gofuse.WriteIn, data []byte) (uint
 			b.log.Warn("set-user-id bit left after a write", "gfid", h.node.gfid.String(), "reason", err)
 		}
 	}
-	b.end(h.node, seq, &r.Post)
+	b.end(h.node, c, &r.Post)
 	if h.flags&syscall.O_APPEND != 0 && q.Flags&fop.WriteInPlace == 0 && r.Post.Known() && r.Post.Size != in.Offset+uint64(r.N) {
 		// Others append too: the data is not where the kernel cached it.
 		b.news.invalid(h.node.gfid)
@@ -182,7 +182,7 @@ func (b *Bridge) Fallocate(_ <-chan struct{}, in *gofuse.FallocateIn) gofuse.Sta
 	if h == nil {
 		return gofuse.EBADF
 	}
-	defer b.end(h.node, h.node.begin(), nil)
+	defer b.end(h.node, b.begin(h.node), nil)
 	_, err := h.file.Fallocate(background, &fop.FallocateReq{Req: b.req(&in.InHeader), Mode: in.Mode, Off: int64(in.Offset), Len: int64(in.Length)})
 	return status(err)
 }
@@ -207,7 +207,7 @@ func (b *Bridge) CopyFileRange(_ <-chan struct{}, in *gofuse.CopyFileRangeIn) (u
 	if src == nil || dst == nil {
 		return 0, gofuse.EBADF
 	}
-	defer b.end(dst.node, dst.node.begin(), nil)
+	defer b.end(dst.node, b.begin(dst.node), nil)
 	r, err := src.file.CopyFileRange(background, &fop.CopyRangeReq{Req: b.req(&in.InHeader), Off: int64(in.OffIn), DstOff: int64(in.OffOut),
 		Len: int64(min(in.Len, copyAtOnce))}, dst.file)
 	if err != nil {

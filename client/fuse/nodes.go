@@ -34,19 +34,43 @@ type node struct {
 	told    time.Time   // when what the kernel was told last was true
 	pending int         // changes being made
 	// iatt is what the last change left, for the getattr that the kernel makes of it;
-	// until then, and while Bridge.removals is still removals.
-	iatt     fop.Iatt
-	until    time.Time
-	removals uint64
+	// until then, and while Bridge.renamed has not moved on from renamed.
+	iatt    fop.Iatt
+	until   time.Time
+	renamed uint64
 }
 
-// begin says that n is about to be changed; end that it was, to post if that is known.
-func (n *node) begin() (seq uint64) {
+// renames counts fops that, besides the inodes they name, may have changed others: the links of
+// those that a name was taken from or given to. Such a fop is counted when it is done:
+// what was learnt of an inode by a fop that began before does not hold any more.
+type renames struct {
+	files atomic.Uint64
+	dirs  atomic.Uint64 // a name of a file is nothing to directories other than its own
+}
+
+// of returns the count for inodes of a's type.
+func (r *renames) of(a *fop.Iatt) *atomic.Uint64 {
+	if a.IsDir() {
+		return &r.dirs
+	}
+	return &r.files
+}
+
+// change is a fop that changes an inode, from Bridge.begin to Bridge.end.
+type change struct {
+	seq         uint64
+	files, dirs uint64 // renames as they were
+}
+
+// begin says that n is about to be changed.
+func (b *Bridge) begin(n *node) change {
+	c := change{files: b.renamed.files.Load(), dirs: b.renamed.dirs.Load()}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.pending++
 	n.until = time.Time{}
-	return n.touch()
+	c.seq = n.touch()
+	return c
 }
 
 // touch makes older answers stale; mu is held.
@@ -56,15 +80,18 @@ func (n *node) touch() uint64 {
 	return now
 }
 
-// end keeps post if no other change was made since begin: answers may overtake each
-// other, and the kernel must not be told of an older size.
-func (b *Bridge) end(n *node, seq uint64, post *fop.Iatt) {
-	removals := b.removals.Load()
+// end says that n was changed, to post if that is known, which is kept if no other change was
+// made since begin: answers may overtake each other, and the kernel must not be told of
+// an older size.
+func (b *Bridge) end(n *node, c change, post *fop.Iatt) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.pending--
-	if n.pending == 0 && n.changes.Load() == seq && post != nil && post.Known() && post.GFID == n.gfid && post.Nlink > 0 {
-		n.iatt, n.until, n.removals = *post, time.Now().Add(b.opts.AttrTimeout), removals
+	if n.pending == 0 && n.changes.Load() == c.seq && post != nil && post.Known() && post.GFID == n.gfid && post.Nlink > 0 {
+		n.iatt, n.until, n.renamed = *post, time.Now().Add(b.opts.AttrTimeout), c.files
+		if post.IsDir() {
+			n.renamed = c.dirs
+		}
 	}
 	n.touch() // for what was asked while it went on
 }
@@ -82,7 +109,7 @@ func (n *node) stale() {
 func (b *Bridge) latest(n *node) (fop.Iatt, time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.until.IsZero() || n.removals != b.removals.Load() {
+	if n.until.IsZero() || n.renamed != b.renamed.of(&n.iatt).Load() {
 		return fop.Iatt{}, 0
 	}
 	return n.iatt, time.Until(n.until)

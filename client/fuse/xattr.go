@@ -81,7 +81,7 @@ func (b *Bridge) SetXAttr(_ <-chan struct{}, in *gofuse.SetXAttrIn, name string,
 	if strings.HasPrefix(name, aclPrefix) && !b.opts.ACL {
 		return gofuse.Status(syscall.EOPNOTSUPP)
 	}
-	defer b.end(n, n.begin(), nil)
+	defer b.end(n, b.begin(n), nil)
 	n.noXattrs.Store(0)
 	_, err := b.top.Setxattr(background, &fop.SetxattrReq{Req: b.req(&in.InHeader), GFID: n.gfid, Flags: in.Flags,
 		Xattrs: []fop.Xattr{{Name: name, Value: bytes.Clone(data)}}})
@@ -98,7 +98,7 @@ func (b *Bridge) RemoveXAttr(_ <-chan struct{}, h *gofuse.InHeader, name string)
 	if strings.HasPrefix(name, aclPrefix) && !b.opts.ACL {
 		return gofuse.Status(syscall.EOPNOTSUPP)
 	}
-	defer b.end(n, n.begin(), nil)
+	defer b.end(n, b.begin(n), nil)
 	_, err := b.top.Removexattr(background, &fop.RemovexattrReq{Req: b.req(h), GFID: n.gfid, Names: []string{name}})
 	return status(err)
 }
