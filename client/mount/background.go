@@ -3,6 +3,7 @@ package mount
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -10,10 +11,14 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // readyEnv names the descriptor that the background process reports on.
 const readyEnv = "GOFS_MOUNT_READY_FD"
+
+// noticeAfter is when the process in the foreground says that it still tries.
+const noticeAfter = 3 * time.Second
 
 // readyPipe returns the pipe to the process in the foreground; nil: this is not the one
 // in the background.
@@ -70,6 +75,12 @@ func (o *Options) startBackground(ctx context.Context) error {
 		return o.failed(err)
 	}
 	defer context.AfterFunc(ctx, func() { cmd.Process.Signal(syscall.SIGTERM) })()
+	if patience := o.patience(); patience > 0 {
+		notice := time.AfterFunc(noticeAfter, func() {
+			fmt.Fprintf(os.Stderr, "mount.gofs: %s cannot be mounted yet; trying for %d seconds\n", o.Source, int(patience.Seconds()))
+		})
+		defer notice.Stop()
+	}
 	report, err := io.ReadAll(r)
 	if err != nil {
 		return o.failed(err)

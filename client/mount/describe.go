@@ -7,6 +7,7 @@ type Described struct{ Form, Text string }
 // noatime, nodev and so on), and what those without are for.
 func Describe() []Described {
 	return []Described{
+		{"_netdev", "For fstab: mount(8) and systemd wait for the network, and the mount for its servers; see retry."},
 		{"acl", "Enforce and change POSIX access control lists."},
 		{"attribute-timeout=SECONDS", "How long the kernel may take attributes for true."},
 		{"background-qlen=N", "Requests that the kernel may have under way in the background."},
@@ -23,6 +24,7 @@ func Describe() []Described {
 		{"log-level=LEVEL", "TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or NONE; by default what diagnostics.client-log-level of the volume says."},
 		{"negative-timeout=SECONDS", "How long the kernel may take for true that a name does not exist."},
 		{"oom-score-adj=N", "How readily the kernel kills the process when memory is short."},
+		{"retry=SECONDS", "How long to go on if no server answers yet, or the volume's bricks do not run yet; by default 60 with _netdev, else 0. What cannot be is refused at once: a volume that does not exist or is not started."},
 		{"run-dir=DIRECTORY", "The run directory of the machine's daemon, which asks the mount for its counters there; by default /run/gofs."},
 		{"server-port=PORT", "Where the servers' daemons listen, if not on 24007."},
 		{"subdir-mount=DIRECTORY", "Mount a directory of the volume instead of its root."},

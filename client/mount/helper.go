@@ -15,7 +15,7 @@ const usageHint = "\nUsage:\nman 8 mount.gofs"
 // SPEC is SERVER[,SERVER...]:[/]VOLUME[/SUBDIR] or the path of a volfile. Its errors are
 // of type *Exit. Nothing is checked that may change until the mount; see Check.
 func ParseHelperArgs(args []string) (*Options, error) {
-	o := &Options{Fuse: fuse.DefaultOptions(), ServerPort: DefaultPort, FetchAttempts: 1}
+	o := &Options{Fuse: fuse.DefaultOptions(), ServerPort: DefaultPort, FetchAttempts: 1, Retry: -1}
 	var words, lists []string
 	for i := 0; i < len(args); i++ {
 		a := args[i]

@@ -50,7 +50,9 @@ type Options struct {
 	Flags           uintptr // of mount(2)
 	Fuse            fuse.Options
 	Attach          fuse.MountOptions
-	FetchAttempts   int // rounds through the servers
+	FetchAttempts   int           // rounds through the servers, at least
+	Retry           time.Duration // how long to try, at least; below 0: not said
+	Netdev          bool          // _netdev: an entry of fstab that may be mounted before a server is up
 	OOMScore        int
 	LogFile         string // "" the default
 	LogLevel        string // "": as the volume says, INFO if it says nothing
@@ -63,10 +65,26 @@ type Options struct {
 	Warnings        []string
 	transportSuffix string
 
-	bricks brickNews
-	conns  *connections  // of the graph in use
-	level  slog.LevelVar // of the log
-	stats  iostats.Stats
+	deadline time.Time // until when attempts that fail are made again
+	bricks   brickNews
+	conns    *connections  // of the graph in use
+	level    slog.LevelVar // of the log
+	stats    iostats.Stats
+}
+
+// bootRetry is how long a mount with _netdev is tried unless retry says otherwise. With the
+// wait for the bricks it is less than the 90 s that systemd gives a mount.
+const bootRetry = 60 * time.Second
+
+// patience is how long to try.
+func (o *Options) patience() time.Duration {
+	switch {
+	case o.Retry >= 0:
+		return o.Retry
+	case o.Netdev:
+		return bootRetry
+	}
+	return 0
 }
 
 // XlatorOption overrides an option of those translators whose names match.
@@ -93,10 +111,11 @@ var flagOptions = map[string]func(*Options){
 	"nosuid":        func(o *Options) { o.Flags |= syscall.MS_NOSUID },
 	"suid":          func(o *Options) { o.Flags &^= syscall.MS_NOSUID },
 
+	"_netdev":          func(o *Options) { o.Netdev = true },
 	"enable-ino32":     func(o *Options) { o.Fuse.Ino32 = true },
 	"fopen-keep-cache": func(o *Options) { o.Fuse.KeepCache = true },
 
-	"auto": nil, "noauto": nil, "_netdev": nil, "nofail": nil, "defaults": nil, "user": nil, "users": nil, "nouser": nil,
+	"auto": nil, "noauto": nil, "nofail": nil, "defaults": nil, "user": nil, "users": nil, "nouser": nil,
 	"lazytime": nil, "nolazytime": nil, "lazyatime": nil, "nolazyatime": nil, "auto_unmount": nil,
 	"selinux": nil, "capability": nil, "mem-accounting": nil, "resolve-gids": nil, "global-threading": nil, "localtime-logging": nil,
 	"volfile-check": nil,
@@ -124,6 +143,7 @@ var valueOptions = map[string]func(*Options, string) bool{
 	"background-qlen":        func(o *Options, v string) bool { return number(&o.Attach.MaxBackground, v) },
 	"congestion-threshold":   func(o *Options, v string) bool { return number(&o.Attach.CongestionThreshold, v) },
 	"fetch-attempts":         func(o *Options, v string) bool { return number(&o.FetchAttempts, v) },
+	"retry":                  func(o *Options, v string) bool { return seconds(&o.Retry, v) },
 	"server-port":            func(o *Options, v string) bool { return number(&o.ServerPort, v) },
 	"oom-score-adj":          func(o *Options, v string) bool { return number(&o.OOMScore, v) },
 	"direct-io-mode":         func(o *Options, v string) bool { return v == "auto" || boolean(&o.Fuse.DirectIO, v) },

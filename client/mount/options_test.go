@@ -150,3 +150,23 @@ func TestAmend(t *testing.T) {
 		t.Error("no error for an unknown volume-name")
 	}
 }
+
+func TestPatience(t *testing.T) {
+	for _, c := range []struct {
+		opts string
+		want time.Duration
+	}{
+		{"defaults", 0},
+		{"defaults,_netdev", bootRetry},
+		{"_netdev,retry=0", 0},
+		{"retry=90,_netdev", 90 * time.Second},
+		{"retry=2", 2 * time.Second},
+		{"_netdev,nofail,x-systemd.mount-timeout=5min,x-systemd.requires=gofsd.service", bootRetry},
+		{"_netdev,retry=soon", bootRetry}, // with a warning
+	} {
+		o, err := ParseHelperArgs([]string{"s:/v", "/mnt", "-o", c.opts})
+		if err != nil || o.patience() != c.want {
+			t.Errorf("%s: %v, want %v; %v", c.opts, o.patience(), c.want, err)
+		}
+	}
+}

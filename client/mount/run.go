@@ -74,7 +74,8 @@ func (o *Options) serve(ctx context.Context, ready func()) error {
 	if o.OOMScore != 0 {
 		os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(o.OOMScore)), 0)
 	}
-	text, err := o.fetch(ctx)
+	o.deadline = time.Now().Add(o.patience())
+	text, err := o.fetch(ctx, log)
 	if err == nil {
 		text, err = o.amend(text)
 	}
@@ -149,8 +150,8 @@ func mountWithRoom(b *fuse.Bridge, dir string, at fuse.MountOptions) (*fuse.Moun
 // GFID of the directory to mount.
 func (o *Options) reach(ctx context.Context, top xlator.Xlator, text string) (fop.GFID, error) {
 	clients := strings.Count(text, "type protocol/client\n")
-	stopped := time.Now().Add(stoppedTimeout)
-	ctx, cancel := context.WithTimeout(ctx, bricksTimeout)
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, max(bricksTimeout, time.Until(o.deadline)))
 	defer cancel()
 	up := make(chan struct{}, 1)
 	top.Watch(func(e xlator.Event) {
@@ -165,6 +166,9 @@ func (o *Options) reach(ctx context.Context, top xlator.Xlator, text string) (fo
 	for {
 		select {
 		case <-ctx.Done():
+			if _, stopped := o.bricks.down(clients); stopped {
+				return fop.GFID{}, fmt.Errorf("volume %s is not started", o.Volume)
+			}
 			if fop.IsDown(last) {
 				return fop.GFID{}, errors.New("the volume is not started, or none of its bricks can be reached")
 			}
@@ -176,7 +180,7 @@ func (o *Options) reach(ctx context.Context, top xlator.Xlator, text string) (fo
 		if err == nil {
 			return gfid, nil
 		}
-		if time.Now().After(stopped) && o.bricks.allOffline(clients) {
+		if down, stopped := o.bricks.down(clients); down && time.Since(begin) > stoppedTimeout && (stopped || time.Now().After(o.deadline)) {
 			cancel()
 		}
 		if last = err; fop.IsGone(err) && o.Subdir != "" {

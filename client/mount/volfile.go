@@ -2,13 +2,9 @@ package mount
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"os"
 	"path"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,102 +15,8 @@ import (
 	"github.com/gofs/gofs/xlators/graph"
 )
 
-const (
-	// askTimeout is how long one server may take to answer.
-	askTimeout = 3 * time.Second
-	// askAgain is how long if its answer is probably known.
-	askAgain = time.Second
-	// askNext is how long one server may be silent before the next is asked too.
-	askNext = 500 * time.Millisecond
-	// askPause is between two rounds through the servers.
-	askPause = time.Second
-)
-
-// fetch gets the volfile from the first server that has it.
-func (o *Options) fetch(ctx context.Context) (string, error) {
-	if o.Volfile != "" {
-		text, err := os.ReadFile(o.Volfile)
-		return string(text), err
-	}
-	var last error
-	for round := range max(o.FetchAttempts, 1) {
-		if round > 0 {
-			select {
-			case <-ctx.Done():
-				return "", ctx.Err()
-			case <-time.After(askPause):
-			}
-		}
-		text, err := o.askEach(ctx)
-		var answer *mgmt.Error
-		if err == nil || errors.As(err, &answer) { // one that answers knows as much as the others
-			return text, err
-		}
-		last = err
-	}
-	return "", last
-}
-
-// askEach asks the servers in their order, each a little later than the one before or as soon as
-// that has failed, and returns the first answer, or the last error if there is none.
-func (o *Options) askEach(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type answer struct {
-		text string
-		err  error
-	}
-	answers := make(chan answer, len(o.Servers))
-	var last error
-	asked, missing := 0, len(o.Servers)
-	next := make(chan time.Time, 1)
-	next <- time.Time{}
-	var later <-chan time.Time = next
-	for missing > 0 {
-		select {
-		case <-later:
-			server := o.Servers[asked]
-			go func() {
-				text, err := o.ask(ctx, server)
-				var said *mgmt.Error
-				if err != nil && !errors.As(err, &said) {
-					err = fmt.Errorf("%s does not answer: %w", server, err)
-				}
-				answers <- answer{text, err}
-			}()
-			if asked++; asked < len(o.Servers) {
-				later = time.After(askNext)
-			} else {
-				later = nil
-			}
-		case a := <-answers:
-			var said *mgmt.Error
-			if a.err == nil || errors.As(a.err, &said) {
-				return a.text, a.err
-			}
-			last = a.err
-			if missing--; later != nil {
-				later = time.After(0)
-			}
-		}
-	}
-	return "", last
-}
-
-func (o *Options) address(host string) string {
-	return net.JoinHostPort(host, strconv.Itoa(o.ServerPort))
-}
-
-func (o *Options) ask(ctx context.Context, server string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	c, err := mgmt.Dial(ctx, o.address(server))
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	return c.Volfile(ctx, o.Volume)
-}
+// askAgain is how long a server may take to answer if its answer is probably known.
+const askAgain = time.Second
 
 // resolve asks the daemon beside a brick where the brick is. If that does not answer it
 // may be the daemon that is down and not the brick, which is then still where it was.
@@ -131,7 +33,7 @@ func (o *Options) resolve(ctx context.Context, host, brick string) (client.Place
 	}
 	defer c.Close()
 	found, err := c.Portmap(ctx, brick)
-	o.bricks.note(host+":"+brick, mgmt.ErrorCode(err) == mgmt.CodeOffline)
+	o.bricks.note(host+":"+brick, mgmt.ErrorCode(err))
 	switch {
 	case mgmt.ErrorCode(err) == 0 && err != nil:
 		return o.bricks.last(host+":"+brick, err)
@@ -145,9 +47,9 @@ func (o *Options) resolve(ctx context.Context, host, brick string) (client.Place
 
 // brickNews is what daemons said of bricks, by host:path.
 type brickNews struct {
-	mu      sync.Mutex
-	offline map[string]bool         // guarded by mu; those that do not run
-	places  map[string]client.Place // guarded by mu; where they were last
+	mu     sync.Mutex
+	codes  map[string]int          // guarded by mu; of the errors told last, 0 for none
+	places map[string]client.Place // guarded by mu; where they were last
 }
 
 func (n *brickNews) notePlace(brick string, at client.Place) {
@@ -169,25 +71,27 @@ func (n *brickNews) last(brick string, err error) (client.Place, error) {
 	return client.Place{}, err
 }
 
-func (n *brickNews) note(brick string, offline bool) {
+func (n *brickNews) note(brick string, code int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.offline == nil {
-		n.offline = map[string]bool{}
+	if n.codes == nil {
+		n.codes = map[string]int{}
 	}
-	n.offline[brick] = offline
+	n.codes[brick] = code
 }
 
-// allOffline reports whether at least count bricks were asked for, and none runs.
-func (n *brickNews) allOffline(count int) bool {
+// down reports whether at least count bricks were asked for, and the daemons said of each
+// that it does not run; stopped, whether of each because its volume is not started.
+func (n *brickNews) down(count int) (down, stopped bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, off := range n.offline {
-		if !off {
-			return false
-		}
+	down = len(n.codes) >= count
+	stopped = down
+	for _, code := range n.codes {
+		down = down && (code == mgmt.CodeOffline || code == mgmt.CodeStopped)
+		stopped = stopped && code == mgmt.CodeStopped
 	}
-	return len(n.offline) >= count
+	return down, stopped
 }
 
 // amend applies the options volume-name and xlator-option to a volfile.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"os/signal"
 	"runtime"
 	"syscall"
 
@@ -14,6 +15,7 @@ import (
 // runBrick serves one brick until SIGTERM. The daemon starts it; by hand it serves
 // what a volfile says.
 func runBrick(ctx context.Context, args []string) int {
+	signal.Ignore(syscall.SIGHUP) // as in runDaemon
 	f := flag.NewFlagSet("gofs brick", flag.ContinueOnError)
 	var cfg brick.Config
 	f.StringVar(&cfg.Daemon, "daemon", "", "`address` or socket of the daemon to get the volfile from")

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"github.com/gofs/gofs/server/brick"
 	daemon "github.com/gofs/gofs/server/mgmt"
@@ -53,6 +55,7 @@ func daemonFlags(cfg *daemon.Config) (f *flag.FlagSet, level *string) {
 
 // runDaemon runs the management daemon in the foreground until SIGTERM.
 func runDaemon(ctx context.Context, args []string) int {
+	signal.Ignore(syscall.SIGHUP) // logrotate(8) may send it before the log can be opened again
 	var cfg daemon.Config
 	f, level := daemonFlags(&cfg)
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {

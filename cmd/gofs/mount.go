@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
+	"syscall"
 
 	"github.com/gofs/gofs/client/mount"
 )
@@ -18,6 +20,7 @@ To display the version number of the mount helper: mount.gofs -V
 
 // runMount is mount(8)'s helper, and the process that serves the mount.
 func runMount(ctx context.Context, args []string) int {
+	signal.Ignore(syscall.SIGHUP) // as in runDaemon; mounting may take a minute at boot
 	o, err := mount.ParseHelperArgs(args)
 	switch {
 	case err != nil:

@@ -104,7 +104,7 @@ func (c *Client) Volfile(ctx context.Context, volume string) (string, error) {
 }
 
 // Portmap returns where the brick with this path, on the daemon's node, listens. Code
-// CodeOffline: it is not running now.
+// CodeOffline: it is not running now; CodeStopped: because its volume is not started.
 func (c *Client) Portmap(ctx context.Context, brickPath string) (*Place, error) {
 	return ask[Place](ctx, c, methodPortmap, nameReq{brickPath})
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +46,29 @@ func Dial(ctx context.Context, addr string) (*Client, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConnection, err)
 	}
 	return NewClient(conn)
+}
+
+// Endpoints lists what host:port may mean: one address:port for each address of the host.
+// If it is an address already, or nobody knows the name, it is addr itself. Dial goes on to
+// a name's next address only if it cannot connect; who asks them one by one also finds the
+// daemon that answers behind one that does not.
+func Endpoints(ctx context.Context, addr string) []string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return []string{addr}
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return []string{addr}
+	}
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil || len(found) == 0 {
+		return []string{addr}
+	}
+	out := make([]string, len(found))
+	for i, a := range found {
+		out[i] = net.JoinHostPort(a.Unmap().String(), port)
+	}
+	return out
 }
 
 // NewClient greets and returns a Client on conn, which it owns from then on.
@@ -226,8 +250,8 @@ func (c *Client) Subscribe(ctx context.Context, volume string) (<-chan struct{},
 
 // Watch calls f with the volfile of a volume, first with the present one and then
 // whenever the text differs, until ctx ends, whose error it returns. It tries the
-// addresses in turn, for ever, so that it outlives daemons. down, if not nil, is told
-// of every failure.
+// addresses in turn (of a name that has several, each), for ever, so that it outlives
+// daemons. down, if not nil, is told of every failure.
 func Watch(ctx context.Context, addrs []string, volume string, f func(text string), down func(error)) error {
 	if len(addrs) == 0 {
 		return errors.New("no daemon to watch")
@@ -235,18 +259,20 @@ func Watch(ctx context.Context, addrs []string, volume string, f func(text strin
 	last := ""
 	const least, most = 250 * time.Millisecond, 5 * time.Second
 	for wait, i := least, 0; ctx.Err() == nil; i++ {
-		err := watchOne(ctx, addrs[i%len(addrs)], volume, func(text string) {
-			wait = least
-			if text != last {
-				last = text
-				f(text)
+		for _, at := range endpointsSoon(ctx, addrs[i%len(addrs)]) {
+			err := watchOne(ctx, at, volume, func(text string) {
+				wait = least
+				if text != last {
+					last = text
+					f(text)
+				}
+			})
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
-		})
-		if ctx.Err() != nil {
-			break
-		}
-		if down != nil {
-			down(err)
+			if down != nil {
+				down(err)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -292,6 +318,13 @@ func subscribed(ctx context.Context, addr, volume string) (*Client, <-chan struc
 		return nil, nil, errors.Join(err, c.Close())
 	}
 	return c, changed, nil
+}
+
+// endpointsSoon is Endpoints with a limit.
+func endpointsSoon(ctx context.Context, addr string) []string {
+	ctx, cancel := context.WithTimeout(ctx, watchDial)
+	defer cancel()
+	return Endpoints(ctx, addr)
 }
 
 // volfileSoon is Volfile with a limit.

@@ -22,6 +22,7 @@ const (
 	CodeNotAllowed = 1     // only root on the daemon's own machine may ask for this
 	CodeHasBricks  = 3     // the node to detach hosts bricks
 	CodeOffline    = 107   // the brick asked for is not running
+	CodeStopped    = 108   // nor is it meant to: its volume is not started
 )
 
 // Errorf makes an Error of the general code.

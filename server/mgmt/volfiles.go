@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/gofs/gofs/protocol/mgmt"
@@ -62,12 +63,25 @@ func (d *Daemon) changedVolfiles(before, after *store.State) []string {
 
 // Portmap returns where a brick of this node is that serves now.
 func (d *Daemon) Portmap(ctx context.Context, path string) (*mgmt.Place, error) {
-	st := d.bricks.State(ctx, path)
+	st, stopped := d.bricks.State(ctx, path), d.stopped(path)
 	switch {
 	case st.Online:
 		return &mgmt.Place{Port: st.Port, Socket: st.Socket}, nil
+	case stopped != "":
+		return nil, &mgmt.Error{Code: mgmt.CodeStopped, Message: "brick " + path + " is not running: volume " + stopped + " is not started"}
 	case st.Reason != "":
 		return nil, &mgmt.Error{Code: mgmt.CodeOffline, Message: "brick " + path + " is not running: " + st.Reason}
 	}
 	return nil, &mgmt.Error{Code: mgmt.CodeOffline, Message: "brick " + path + " is not running"}
+}
+
+// stopped returns the volume of the brick at path on this node if it is one that is not
+// started, else "".
+func (d *Daemon) stopped(path string) string {
+	for name, v := range d.store.State().Volumes {
+		if v.Status != store.Started && slices.ContainsFunc(v.Bricks, func(b store.Brick) bool { return b.Node == d.uuid && b.Path == path }) {
+			return name
+		}
+	}
+	return ""
 }

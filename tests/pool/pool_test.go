@@ -62,6 +62,7 @@ type node struct {
 	addr   string
 	ns     string
 	daemon *exec.Cmd
+	env    []string // of the daemon, besides this process's
 	frozen bool
 }
 
@@ -190,6 +191,7 @@ func (n *node) begin() {
 		n.p.t.Fatal(err)
 	}
 	defer out.Close()
+	n.daemon.Env = append(os.Environ(), n.env...)
 	n.daemon.Stdout, n.daemon.Stderr = out, out
 	n.daemon.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := n.daemon.Start(); err != nil {
