@@ -62,19 +62,29 @@ func (d *Daemon) everywhere(ctx context.Context, nodes []string, limit time.Dura
 
 // onNode does there on another node.
 func (d *Daemon) onNode(ctx context.Context, id string, limit time.Duration, there func(context.Context, string, *mgmt.Client) error) error {
+	if d.links.silent(id) {
+		limit = min(limit, doubted)
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c, err := d.links.peer(ctx, id)
 	if err != nil {
+		d.links.noteSilent(id, true)
 		return notConnected
 	}
 	err = there(ctx, id, c)
-	if err != nil && ctx.Err() != nil && !refusedBy(err) {
+	if errors.Is(err, mgmt.ErrConnection) || err != nil && ctx.Err() != nil && !refusedBy(err) {
+		d.links.noteSilent(id, true)
 		d.links.drop(id) // frozen, perhaps; a new connection will tell
 		return notConnected
 	}
+	d.links.noteSilent(id, false)
 	return err
 }
+
+// doubted is how long a node may take that did not answer a moment ago: an order of several
+// steps waits for a frozen node once.
+const doubted = 200 * time.Millisecond
 
 var notConnected = errors.Join(errors.New("not connected"), mgmt.ErrConnection)
 

@@ -31,12 +31,14 @@ type links struct {
 	// outdated are nodes that were found to run on an old copy of their state, with the boot
 	// number they showed; guarded by mu.
 	outdated map[string]uint64
+	// mute are nodes that did not answer, and until when that is remembered; guarded by mu.
+	mute map[string]time.Time
 	// expelled tells that a peer said that this node is not of the pool; guarded by mu.
 	expelled bool
 }
 
 func newLinks(d *Daemon) *links {
-	return &links{d: d, clients: map[string]*mgmt.Client{}, outdated: map[string]uint64{}}
+	return &links{d: d, clients: map[string]*mgmt.Client{}, outdated: map[string]uint64{}, mute: map[string]time.Time{}}
 }
 
 // dialTime bounds the making of a connection.
@@ -157,6 +159,27 @@ func (l *links) peer(ctx context.Context, node string) (*mgmt.Client, error) {
 		old.Close()
 	}
 	return c, nil
+}
+
+// muteFor is how long it is remembered that a node did not answer.
+const muteFor = 2 * time.Second
+
+// noteSilent notes whether a node did not answer, or did.
+func (l *links) noteSilent(node string, yes bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if yes {
+		l.mute[node] = time.Now().Add(muteFor)
+	} else {
+		delete(l.mute, node)
+	}
+}
+
+// silent tells whether a node did not answer a moment ago.
+func (l *links) silent(node string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Now().Before(l.mute[node])
 }
 
 // drop closes the connection to a node that does not answer.
