@@ -6,7 +6,7 @@ PREFIX  ?= /usr/local
 TIMEOUT ?= 15m
 export CGO_ENABLED ?= 0
 
-.PHONY: all build demo demo-stop test race bench sim lint generate man install deps clean
+.PHONY: all build demo demo-stop test race bench sim lint generate man install uninstall package deps clean
 
 all: build
 
@@ -57,14 +57,50 @@ generate:
 
 # The manual pages, from the tables of commands and options.
 man: build
-	$(BIN) man bin/man
+	$(BIN) man $(dir $(BIN))man
 
-install: build man
-	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/gofs
-	install -d $(DESTDIR)/sbin
-	ln -sfn $(PREFIX)/bin/gofs $(DESTDIR)/sbin/mount.gofs
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 bin/man/*.8
-	install -D -m 0644 dist/gofsd.service $(DESTDIR)/lib/systemd/system/gofsd.service
+# DESTDIR is put before everything. mount(8) finds helpers in /sbin only.
+SBINDIR ?= /sbin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+ETCDIR  ?= /etc
+TO       = $(DESTDIR)$(PREFIX)
+SHARE    = $(TO)/share
+install: man
+	install -D -m 0755 $(BIN) $(TO)/bin/gofs
+	install -d $(DESTDIR)$(SBINDIR)
+	ln -sfn $(PREFIX)/bin/gofs $(DESTDIR)$(SBINDIR)/mount.gofs
+	install -D -m 0755 -t $(TO)/lib/gofs dist/stop-bricks
+	install -D -m 0644 -t $(DESTDIR)$(UNITDIR) dist/gofsd.service dist/gofs-bricks.service
+	sed -i 's|/usr/local/|$(PREFIX)/|' $(DESTDIR)$(UNITDIR)/gofsd.service $(DESTDIR)$(UNITDIR)/gofs-bricks.service
+	install -D -m 0644 dist/gofs.logrotate $(DESTDIR)$(ETCDIR)/logrotate.d/gofs
+	install -D -m 0644 -t $(SHARE)/man/man8 $(dir $(BIN))man/*.8
+	install -D -m 0644 -t $(SHARE)/doc/gofs README.md LICENSE docs/*.md
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	$(BIN) completion bash > $(SHARE)/bash-completion/completions/gofs
+	$(BIN) completion zsh > $(SHARE)/zsh/site-functions/_gofs
+	$(BIN) completion fish > $(SHARE)/fish/vendor_completions.d/gofs.fish
+
+# With the same variables as install. Logs, the configuration and the bricks stay.
+uninstall:
+	rm -f $(TO)/bin/gofs $(DESTDIR)$(SBINDIR)/mount.gofs $(DESTDIR)$(UNITDIR)/gofsd.service $(DESTDIR)$(UNITDIR)/gofs-bricks.service
+	rm -f $(DESTDIR)$(ETCDIR)/logrotate.d/gofs $(SHARE)/man/man8/gofs.8 $(SHARE)/man/man8/gofs-daemon.8 $(SHARE)/man/man8/mount.gofs.8
+	rm -f $(SHARE)/bash-completion/completions/gofs $(SHARE)/zsh/site-functions/_gofs $(SHARE)/fish/vendor_completions.d/gofs.fish
+	rm -rf $(TO)/lib/gofs $(SHARE)/doc/gofs
+
+# gofs_VERSION_ARCH.deb and gofs-VERSION-1.ARCH.rpm in OUT; nfpm is a module of its own
+# in dist/package, so that gofs's go.mod stays short.
+OUT     ?= bin/package
+ARCH    ?= $(shell $(GO) env GOARCH)
+VERSION := $(shell sed -n 's/^const version = "\(.*\)"/\1/p' cmd/gofs/main.go)
+NFPM     = OUT="$(abspath $(OUT))" VERSION=$(VERSION) ARCH=$(ARCH) \
+	$(GO) -C dist/package tool nfpm package -f nfpm.yaml -t "$(abspath $(OUT))"
+package:
+	rm -rf $(OUT)/root
+	$(MAKE) --no-print-directory install BIN=$(BIN) DESTDIR=$(abspath $(OUT))/root PREFIX=/usr SBINDIR=/usr/sbin
+	GOARCH=$(ARCH) $(GO) build -trimpath -ldflags=-s -o $(OUT)/root/usr/bin/gofs ./cmd/gofs
+	gzip -9nf $(OUT)/root/usr/share/man/man8/*.8
+	$(NFPM) -p deb
+	$(NFPM) -p rpm
 
 clean: demo-stop
 	rm -rf bin

@@ -29,6 +29,8 @@ else
 	need sqlite3 sqlite3
 	need rsync rsync
 	need tar tar
+	need rpm rpm
+	need logrotate logrotate
 	need ls coreutils
 	[ -n "$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" ] || missing="$missing postgresql"
 fi

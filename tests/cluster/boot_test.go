@@ -83,3 +83,24 @@ func (c *cluster) refused(source, opts, want string, least, most time.Duration) 
 		c.t.Errorf("mounting %s with %s: %v after %v: %s", source, opts, err, took, out)
 	}
 }
+
+// TestStopBricks: what systemd runs at shutdown ends all bricks; a daemon that is there
+// starts them again.
+func TestStopBricks(t *testing.T) {
+	c := start(t, replica3)
+	var before []int
+	for i := range c.bricks {
+		before = append(before, c.pid(i))
+	}
+	stop := func() { c.sh("../../dist/stop-bricks %s/run", c.dir) }
+	c.daemon.Process.Signal(syscall.SIGSTOP)
+	stop()
+	for _, pid := range before {
+		if err := alive(pid); err != nil {
+			t.Error(err)
+		}
+	}
+	stop() // the files of dead bricks name no process to end
+	c.daemon.Process.Signal(syscall.SIGCONT)
+	c.waitOnline()
+}
