@@ -13,7 +13,14 @@ import (
 // TestIPv6: a pool whose nodes have nothing but IPv6 does what others do, whichever way
 // addresses are written.
 func TestIPv6(t *testing.T) {
-	p := newPoolIn(t, ipv6, 3)
+	t.Run("one address", func(t *testing.T) { testIPv6(t, ipv6) })
+	all := ipv6
+	all.all = true
+	t.Run("all addresses", func(t *testing.T) { testIPv6(t, all) })
+}
+
+func testIPv6(t *testing.T, net network) {
+	p := newPoolIn(t, net, 3)
 	p.probeAll()
 	a := p.nodes
 	a[0].must("volume", "create", "vol", "replica", "2", "arbiter", "1",

@@ -72,11 +72,12 @@ var pools atomic.Int32
 type network struct {
 	addr string // of a node, by its number
 	rest string // what "ip addr add" wants behind an address
+	all  bool   // daemons listen on all addresses, as they do unless told otherwise
 }
 
 var (
-	ipv4 = network{"10.99.0.%d", "/24"}
-	ipv6 = network{"fd00:99::%d", "/64 nodad"} // at once, without asking around who else has it
+	ipv4 = network{addr: "10.99.0.%d", rest: "/24"}
+	ipv6 = network{addr: "fd00:99::%d", rest: "/64 nodad"} // at once, without asking around who else has it
 )
 
 // newPool makes n nodes, whose daemons are alone, and a client.
@@ -185,7 +186,11 @@ func (n *node) start() {
 func (n *node) begin() {
 	n.p.t.Helper()
 	os.MkdirAll(n.path("bricks"), 0o755)
-	n.daemon = in(context.Background(), n.ns, gofs, "daemon", "--address", n.addr, "--workdir", n.path("work"), "--rundir", n.path("run"), "--logdir", n.path("log"))
+	args := []string{gofs, "daemon", "--workdir", n.path("work"), "--rundir", n.path("run"), "--logdir", n.path("log")}
+	if !n.p.net.all {
+		args = append(args, "--address", n.addr)
+	}
+	n.daemon = in(context.Background(), n.ns, args...)
 	out, err := os.OpenFile(n.path("out"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		n.p.t.Fatal(err)
