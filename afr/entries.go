@@ -143,15 +143,19 @@ func (r *replicate) Create(ctx context.Context, q *fop.CreateReq) (*xlator.Creat
 	nl.changed[changelog.Data], nl.changed[changelog.Metadata] = true, true
 	replies := make([]*xlator.CreateReply, len(r.children))
 	c := entryChange(es[0])
-	reply, o, err := transact(ctx, r, &q.Req, c, func(i int, req fop.Req) (*xlator.CreateReply, error) {
-		qq := *q
-		qq.Req = req
-		qq.Flags &^= syscall.O_TRUNC
-		qq.Lock = &fop.Lock{Domain: r.name, Owner: nl.owner}
-		qq.Mark = append(r.accusations(newMark(fop.TypeReg), c.missing), fop.Xattr{Name: changelog.DirtyKey, Value: nl.mark.Bytes()})
-		rep, err := r.children[i].Create(ctx, &qq)
-		replies[i] = rep
-		return rep, err
+	reply, o, err := transactAll(ctx, r, &q.Req, c, func(ctx context.Context, idx []int, header func(i int) fop.Req) []xlator.Result[*xlator.CreateReply] {
+		got := windOn(ctx, r, idx, xlator.Xlator.Create, func(i int) *fop.CreateReq {
+			qq := *q
+			qq.Req = header(i)
+			qq.Flags &^= syscall.O_TRUNC
+			qq.Lock = &fop.Lock{Domain: r.name, Owner: nl.owner}
+			qq.Mark = append(r.accusations(newMark(fop.TypeReg), c.missing), fop.Xattr{Name: changelog.DirtyKey, Value: nl.mark.Bytes()})
+			return &qq
+		})
+		for k, i := range idx {
+			replies[i] = got[k].Reply
+		}
+		return got
 	})
 	if err != nil {
 		r.abandonCreate(nl, replies)
@@ -207,17 +211,18 @@ func (r *replicate) abandonCreate(l *lease, replies []*xlator.CreateReply) {
 	}
 }
 
-// makeEntry is Mkdir, Mknod and Symlink.
-func (r *replicate) makeEntry(ctx context.Context, q *fop.Req, p place, g fop.GFID, t fop.FileType,
-	do func(i int, req fop.Req, mark []fop.Xattr) (*fop.EntryReply, error)) (*fop.EntryReply, error) {
+// makeEntry is Mkdir, Mknod and Symlink: f, with the request that request makes from the header
+// and what is to be stored on the new inode.
+func makeEntry[Q any](ctx context.Context, r *replicate, q *fop.Req, p place, g fop.GFID, t fop.FileType,
+	f func(xlator.Xlator, context.Context, *Q) (*fop.EntryReply, error), request func(req fop.Req, mark []fop.Xattr) *Q) (*fop.EntryReply, error) {
 	es, err := r.enter(ctx, q, p)
 	if err != nil {
 		return nil, err
 	}
 	defer r.leave(es)
 	c := entryChange(es[0])
-	reply, o, err := transact(ctx, r, q, c, func(i int, req fop.Req) (*fop.EntryReply, error) {
-		return do(i, req, r.accusations(newMark(t), c.missing))
+	reply, o, err := transactOn(ctx, r, q, c, f, func(_ int, req fop.Req) *Q {
+		return request(req, r.accusations(newMark(t), c.missing))
 	})
 	if err != nil {
 		return nil, err
@@ -227,29 +232,29 @@ func (r *replicate) makeEntry(ctx context.Context, q *fop.Req, p place, g fop.GF
 }
 
 func (r *replicate) Mkdir(ctx context.Context, q *fop.MkdirReq) (*fop.EntryReply, error) {
-	return r.makeEntry(ctx, &q.Req, place{q.Parent, []string{q.Name}}, q.GFID, fop.TypeDir,
-		func(i int, req fop.Req, mark []fop.Xattr) (*fop.EntryReply, error) {
+	return makeEntry(ctx, r, &q.Req, place{q.Parent, []string{q.Name}}, q.GFID, fop.TypeDir, xlator.Xlator.Mkdir,
+		func(req fop.Req, mark []fop.Xattr) *fop.MkdirReq {
 			qq := *q
 			qq.Req, qq.Mark = req, mark
-			return r.children[i].Mkdir(ctx, &qq)
+			return &qq
 		})
 }
 
 func (r *replicate) Mknod(ctx context.Context, q *fop.MknodReq) (*fop.EntryReply, error) {
-	return r.makeEntry(ctx, &q.Req, place{q.Parent, []string{q.Name}}, q.GFID, q.Type,
-		func(i int, req fop.Req, mark []fop.Xattr) (*fop.EntryReply, error) {
+	return makeEntry(ctx, r, &q.Req, place{q.Parent, []string{q.Name}}, q.GFID, q.Type, xlator.Xlator.Mknod,
+		func(req fop.Req, mark []fop.Xattr) *fop.MknodReq {
 			qq := *q
 			qq.Req, qq.Mark = req, mark
-			return r.children[i].Mknod(ctx, &qq)
+			return &qq
 		})
 }
 
 func (r *replicate) Symlink(ctx context.Context, q *fop.SymlinkReq) (*fop.EntryReply, error) {
-	return r.makeEntry(ctx, &q.Req, place{q.Parent, []string{q.Name}}, q.GFID, fop.TypeLink,
-		func(i int, req fop.Req, mark []fop.Xattr) (*fop.EntryReply, error) {
+	return makeEntry(ctx, r, &q.Req, place{q.Parent, []string{q.Name}}, q.GFID, fop.TypeLink, xlator.Xlator.Symlink,
+		func(req fop.Req, _ []fop.Xattr) *fop.SymlinkReq {
 			qq := *q
 			qq.Req = req
-			return r.children[i].Symlink(ctx, &qq)
+			return &qq
 		})
 }
 
@@ -259,10 +264,10 @@ func (r *replicate) Link(ctx context.Context, q *fop.LinkReq) (*fop.EntryReply, 
 		return nil, err
 	}
 	defer r.leave(es)
-	reply, _, err := transact(ctx, r, &q.Req, entryChange(es[0]), func(i int, req fop.Req) (*fop.EntryReply, error) {
+	reply, _, err := transactOn(ctx, r, &q.Req, entryChange(es[0]), xlator.Xlator.Link, func(_ int, req fop.Req) *fop.LinkReq {
 		qq := *q
 		qq.Req = req
-		return r.children[i].Link(ctx, &qq)
+		return &qq
 	})
 	return reply, err
 }
@@ -276,10 +281,10 @@ func (r *replicate) Unlink(ctx context.Context, q *fop.UnlinkReq) (*fop.RemoveRe
 	r.keepName(ctx, &q.Req, q.Parent, q.Name, es[0].lease)
 	c := entryChange(es[0])
 	c.moves = true
-	reply, _, err := transact(ctx, r, &q.Req, c, func(i int, req fop.Req) (*fop.RemoveReply, error) {
+	reply, _, err := transactOn(ctx, r, &q.Req, c, xlator.Xlator.Unlink, func(_ int, req fop.Req) *fop.UnlinkReq {
 		qq := *q
 		qq.Req = req
-		return r.children[i].Unlink(ctx, &qq)
+		return &qq
 	})
 	return reply, err
 }
@@ -308,10 +313,10 @@ func (r *replicate) Rmdir(ctx context.Context, q *fop.RmdirReq) (*fop.RemoveRepl
 	}
 	c := entryChange(es[0])
 	c.moves = true
-	reply, _, err := transact(ctx, r, &q.Req, c, func(i int, req fop.Req) (*fop.RemoveReply, error) {
+	reply, _, err := transactOn(ctx, r, &q.Req, c, xlator.Xlator.Rmdir, func(_ int, req fop.Req) *fop.RmdirReq {
 		qq := *q
 		qq.Req, qq.GFID = req, victim
-		return r.children[i].Rmdir(ctx, &qq)
+		return &qq
 	})
 	return reply, err
 }
@@ -441,10 +446,10 @@ func (r *replicate) renameOver(ctx context.Context, q *fop.RenameReq, victim fop
 	}
 	c := entryChange(es[:dirs]...)
 	c.moves = true
-	reply, _, err = transact(ctx, r, &q.Req, c, func(i int, req fop.Req) (*fop.RenameReply, error) {
+	reply, _, err = transactOn(ctx, r, &q.Req, c, xlator.Xlator.Rename, func(_ int, req fop.Req) *fop.RenameReq {
 		qq := *q
 		qq.Req = req
-		return r.children[i].Rename(ctx, &qq)
+		return &qq
 	})
 	return reply, found, err
 }

@@ -43,6 +43,30 @@ type outcome struct {
 // transact runs one modifying fop under the protocol of the package comment. do is
 // called for each child, concurrently, with the request header to use.
 func transact[R any](ctx context.Context, r *replicate, q *fop.Req, c *change, do func(i int, req fop.Req) (R, error)) (R, outcome, error) {
+	return transactAll(ctx, r, q, c, func(ctx context.Context, idx []int, header func(i int) fop.Req) []xlator.Result[R] {
+		return xlator.Each(len(idx), func(k int) (R, error) { return do(idx[k], header(idx[k])) })
+	})
+}
+
+// transactOn is transact for a fop of Xlator, f; request makes the request for each child.
+func transactOn[Q, R any](ctx context.Context, r *replicate, q *fop.Req, c *change, f func(xlator.Xlator, context.Context, *Q) (R, error), request func(i int, req fop.Req) *Q) (R, outcome, error) {
+	return transactAll(ctx, r, q, c, func(ctx context.Context, idx []int, header func(i int) fop.Req) []xlator.Result[R] {
+		return windOn(ctx, r, idx, f, func(i int) *Q { return request(i, header(i)) })
+	})
+}
+
+// windOn performs f on the children in idx at once; request makes the request for each.
+func windOn[Q, R any](ctx context.Context, r *replicate, idx []int, f func(xlator.Xlator, context.Context, *Q) (R, error), request func(i int) *Q) []xlator.Result[R] {
+	to := make([]xlator.Xlator, len(idx))
+	for k, i := range idx {
+		to[k] = r.children[i]
+	}
+	return xlator.WindEach(ctx, to, f, func(k int) *Q { return request(idx[k]) })
+}
+
+// transactAll is transact with the children asked by wind, which returns their answers in the
+// order of idx.
+func transactAll[R any](ctx context.Context, r *replicate, q *fop.Req, c *change, wind func(ctx context.Context, idx []int, header func(i int) fop.Req) []xlator.Result[R]) (R, outcome, error) {
 	var zero R
 	ctx = context.WithoutCancel(ctx)
 	o, good, err := r.prepare(ctx, c)
@@ -50,9 +74,7 @@ func transact[R any](ctx context.Context, r *replicate, q *fop.Req, c *change, d
 		return zero, o, err
 	}
 	idx := r.indexes(o.targets)
-	got := xlator.Each(len(idx), func(k int) (R, error) {
-		return do(idx[k], fop.Req{Caller: q.Caller, Session: c.leases[0].session[idx[k]]})
-	})
+	got := wind(ctx, idx, func(i int) fop.Req { return fop.Req{Caller: q.Caller, Session: c.leases[0].session[i]} })
 	errs := make([]error, len(idx))
 	for k := range got {
 		errs[k] = got[k].Err

@@ -116,12 +116,13 @@ type Matrix struct {
 }
 
 // Accused returns the children that some child that replied accuses of having missed
-// changes of class k. A child's word about itself does not count.
+// changes of class k. One that accuses itself is a copy that the healer has begun and
+// not finished.
 func (m *Matrix) Accused(k Class) Set {
 	var bad Set
 	for i := range m.Replied.Each {
 		for j := range m.N {
-			if j != i && m.Pending[i][j][k] != 0 {
+			if m.Pending[i][j][k] != 0 {
 				bad |= Of(j)
 			}
 		}

@@ -1,0 +1,152 @@
+package heal
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/xlators/fop"
+)
+
+// copies is what the children have of an inode.
+type copies struct {
+	m       changelog.Matrix
+	iatt    [changelog.MaxReplicas]fop.Iatt
+	missing set    // these say that there is no such inode
+	broken  string // which marks cannot be read, and why
+}
+
+// look reads attributes and marks from the children that the lock is held on.
+func (h *Healer) look(ctx context.Context, l *lock, g fop.GFID) *copies {
+	c := &copies{m: changelog.Matrix{N: len(h.children)}}
+	got := on(l.held, func(i int) (*fop.LookupReply, error) {
+		return h.children[i].Lookup(ctx, &fop.LookupReq{Req: l.req(i), GFID: g, Want: h.want})
+	})
+	for i := range l.held.Each {
+		switch err := got[i].Err; {
+		case err == nil:
+			c.iatt[i] = got[i].Reply.Iatt
+			h.row(c, i, got[i].Reply.Xattrs)
+		case fop.IsGone(err):
+			c.missing |= changelog.Of(i)
+		}
+	}
+	return c
+}
+
+// row enters a child's marks into the matrix. With marks that cannot be read nobody knows
+// whose copy is right.
+func (h *Healer) row(c *copies, i int, xs []fop.Xattr) {
+	m := &c.m
+	m.Replied |= changelog.Of(i)
+	for j, key := range h.Keys {
+		v, _ := fop.XattrOf(xs, key)
+		var err error
+		if m.Pending[i][j], err = changelog.Parse(v); err != nil {
+			c.broken = fmt.Sprintf("%s on %s: %v", key, h.Names[i], err)
+		}
+	}
+	v, _ := fop.XattrOf(xs, changelog.DirtyKey)
+	var err error
+	if m.Dirty[i], err = changelog.Parse(v); err != nil {
+		c.broken = fmt.Sprintf("%s on %s: %v", changelog.DirtyKey, h.Names[i], err)
+	}
+}
+
+// marks counts the classes in which anything is marked.
+func (c *copies) marks() (n int) {
+	for k := changelog.Data; k <= changelog.Entry; k++ {
+		if c.m.Marked(k) {
+			n++
+		}
+	}
+	return n
+}
+
+// blamesAny reports whether anybody accuses a child in s.
+func (c *copies) blamesAny(s set) bool {
+	return (c.m.Accused(changelog.Data)|c.m.Accused(changelog.Metadata)|c.m.Accused(changelog.Entry))&s != 0
+}
+
+func (c *copies) typ() fop.FileType {
+	for i := range c.m.Replied.Each {
+		return c.iatt[i].Type
+	}
+	return fop.TypeUnknown
+}
+
+// oneType reports whether all copies are of one type.
+func (c *copies) oneType() bool {
+	for i := range c.m.Replied.Each {
+		if c.iatt[i].Type != c.typ() {
+			return false
+		}
+	}
+	return true
+}
+
+// undoing returns what to subtract when the copies in equal are the same in these classes:
+// what is held against them, and, if that is all copies that were seen, that something was
+// under way. A sink takes over what the sources hold against those who are not equal: it
+// knows now what they know.
+func (h *Healer) undoing(c *copies, equal, sources set, classes ...changelog.Class) (u undo) {
+	for i := range c.m.Replied.Each {
+		if c.m.Replied&^equal == 0 {
+			var d changelog.Counters
+			for _, k := range classes {
+				d[k] = -c.m.Dirty[i][k]
+			}
+			u.add(i, changelog.DirtyKey, d)
+		}
+		for j := range len(h.children) {
+			var d changelog.Counters
+			for _, k := range classes {
+				switch {
+				case equal.Has(j):
+					d[k] = -c.m.Pending[i][j][k]
+				case equal.Has(i) && c.m.Pending[i][j][k] == 0 && c.accusedBy(j, sources, k):
+					d[k] = 1
+				}
+			}
+			u.add(i, h.Keys[j], d)
+		}
+	}
+	return u
+}
+
+func (c *copies) accusedBy(j int, who set, k changelog.Class) bool {
+	for i := range who.Each {
+		if c.m.Pending[i][j][k] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (u *undo) add(i int, key string, d changelog.Counters) {
+	if d.IsZero() {
+		return
+	}
+	for k, x := range u.deltas[i] {
+		if x.Name == key {
+			had, _ := changelog.Parse(x.Value)
+			for c := range had {
+				had[c] += d[c]
+			}
+			u.deltas[i][k].Value = had.Bytes()
+			return
+		}
+	}
+	u.deltas[i] = append(u.deltas[i], fop.Xattr{Name: key, Value: d.Bytes()})
+}
+
+// merge joins another undo of the same inode.
+func (u *undo) merge(v undo) {
+	for i := range v.deltas {
+		for _, x := range v.deltas[i] {
+			d, _ := changelog.Parse(x.Value)
+			u.add(i, x.Name, d)
+		}
+	}
+	u.names = append(u.names, v.names...)
+}

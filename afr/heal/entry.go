@@ -1,0 +1,295 @@
+package heal
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/xlators/fop"
+)
+
+// A nameHeal is the healing of one name.
+type nameHeal struct {
+	*dirHeal
+	name  string
+	sight [changelog.MaxReplicas]changelog.Sight
+	iatt  [changelog.MaxReplicas]fop.Iatt
+	truth changelog.Truth
+
+	livesMu sync.Mutex
+	lives   map[fop.GFID]*copies // guarded by livesMu
+}
+
+// name makes one name mean the same on all copies.
+func (d *dirHeal) name(ctx context.Context, name string) {
+	n := &nameHeal{dirHeal: d, name: name, lives: map[fop.GFID]*copies{}}
+	if !n.look(ctx) {
+		return
+	}
+	if !strings.HasPrefix(name, parkPrefix) {
+		b := changelog.Ballot{N: len(d.h.children), Sights: n.sight, Voters: d.voters, Merge: d.d.Doubt == changelog.Split,
+			Lives: func(g fop.GFID) set { return n.copiesOf(ctx, g).m.Replied }}
+		n.truth = b.Judge()
+	}
+	if n.truth.Torn && !n.choose() {
+		d.mu.Lock()
+		d.torn = true
+		d.mu.Unlock()
+		return
+	}
+	wrong := set(0)
+	for i := range d.c.m.Replied.Each {
+		if n.sight[i].GFID != n.truth.GFID {
+			wrong |= changelog.Of(i)
+		}
+	}
+	on(wrong, func(i int) (struct{}, error) {
+		if err := n.fix(ctx, i); err != nil {
+			d.lose(i, "name "+name, err)
+		}
+		return struct{}{}, nil
+	})
+}
+
+// look sees what the copies have under the name. false: some cannot say.
+func (n *nameHeal) look(ctx context.Context) bool {
+	all := n.c.m.Replied
+	got := on(all, func(i int) (*fop.LookupReply, error) {
+		return n.h.children[i].Lookup(ctx, &fop.LookupReq{Req: n.l.req(i), Parent: n.gfid, Name: n.name})
+	})
+	ok := true
+	for i := range all.Each {
+		switch err := got[i].Err; {
+		case err == nil:
+			n.iatt[i] = got[i].Reply.Iatt
+			n.sight[i] = changelog.Sight{GFID: n.iatt[i].GFID, Type: n.iatt[i].Type}
+		case fop.Errno(err) == syscall.ENOENT:
+		default:
+			n.lose(i, "looking up "+n.name, err)
+			n.postpone("a brick cannot say what it has under a name")
+			ok = false
+		}
+	}
+	return ok
+}
+
+// copiesOf looks, once, on which children an inode exists, with marks and attributes.
+func (n *nameHeal) copiesOf(ctx context.Context, g fop.GFID) *copies {
+	n.livesMu.Lock()
+	c := n.lives[g]
+	n.livesMu.Unlock()
+	if c == nil {
+		c = n.h.look(ctx, n.l, g)
+		n.livesMu.Lock()
+		n.lives[g] = c
+		n.livesMu.Unlock()
+	}
+	return c
+}
+
+// choose picks one of several inodes under a name, as the user or the policy wants.
+func (n *nameHeal) choose() bool {
+	pick := n.source
+	if pick < 0 && n.h.Policy != PolicyNone {
+		c := &copies{iatt: n.iatt}
+		among := n.voters
+		for i := range n.voters.Each {
+			if n.sight[i].GFID.IsZero() || n.sight[i].Type == fop.TypeDir {
+				among &^= changelog.Of(i)
+			}
+		}
+		pick = lowest(n.favourite(c, among))
+	}
+	if pick < 0 || n.sight[pick].GFID.IsZero() {
+		return false
+	}
+	n.truth = changelog.Truth{Sight: n.sight[pick], From: pick}
+	return true
+}
+
+// fix makes the name on child i what it is to be.
+func (n *nameHeal) fix(ctx context.Context, i int) error {
+	if n.truth.GFID.IsZero() || !n.sight[i].GFID.IsZero() {
+		n.moves.Lock()
+		gone, err := n.clear(ctx, i)
+		n.moves.Unlock()
+		if err != nil || !gone || n.truth.GFID.IsZero() {
+			return err
+		}
+	}
+	c := n.copiesOf(ctx, n.truth.GFID)
+	switch {
+	case c.m.Replied.Has(i):
+		n.moves.Lock()
+		defer n.moves.Unlock()
+		return n.bring(ctx, i)
+	case c.missing.Has(i):
+		return n.make(ctx, i, c)
+	}
+	n.postpone("a brick cannot say whether it has an inode")
+	return nil
+}
+
+// reference returns the copies that know better than child i.
+func (n *nameHeal) reference(i int) set {
+	if r := n.voters &^ changelog.Of(i); r != 0 {
+		return r
+	}
+	return n.c.m.Replied &^ changelog.Of(i)
+}
+
+// clear takes away what child i has under the name. gone: it did. What lives on elsewhere
+// goes to its place, or waits for it.
+func (n *nameHeal) clear(ctx context.Context, i int) (gone bool, err error) {
+	r := &removal{nameHeal: n, on: i, ref: n.reference(i)}
+	return r.remove(ctx, n.gfid, n.name, n.sight[i], !n.truth.GFID.IsZero())
+}
+
+// bring gives an inode that child i has already the name: another link of a file; a
+// directory is moved.
+func (n *nameHeal) bring(ctx context.Context, i int) error {
+	x, g := n.h.children[i], n.truth.GFID
+	if n.truth.Type != fop.TypeDir {
+		_, err := x.Link(ctx, &fop.LinkReq{Req: n.l.req(i), GFID: g, Parent: n.gfid, Name: n.name})
+		if err == nil {
+			n.count(i, 1, 0)
+			n.noteTimes(ctx, i, g)
+		}
+		return err
+	}
+	for _, at := range n.linksOn(ctx, i, g) {
+		done, err := n.rename(ctx, i, at, fop.Link{Parent: n.gfid, Name: n.name}, g)
+		if done || err != nil {
+			return err
+		}
+	}
+	n.postpone("a directory has to be moved from where somebody is at work")
+	return nil
+}
+
+// noteTimes puts back the times of an inode that linking or renaming changed.
+func (n *nameHeal) noteTimes(ctx context.Context, i int, g fop.GFID) {
+	a := n.copiesOf(ctx, g).iatt[n.truth.From]
+	if !a.Known() {
+		return
+	}
+	_, err := n.h.children[i].Setattr(ctx, &fop.SetattrReq{Req: n.l.req(i), GFID: g, Valid: fop.SetCtime, Ctime: a.Ctime})
+	if err != nil {
+		n.h.Log.Debug("a ctime could not be put back", "child", n.h.Names[i], "gfid", g, "error", err)
+	}
+}
+
+// linksOn returns the names of an inode on child i.
+func (n *nameHeal) linksOn(ctx context.Context, i int, g fop.GFID) []fop.Link {
+	r, err := n.h.children[i].Getxattr(ctx, &fop.GetxattrReq{Req: fop.Req{Caller: caller()}, GFID: g, Name: fop.LinksXattr, Internal: true})
+	if err != nil || len(r.Xattrs) != 1 {
+		return nil
+	}
+	ls, err := fop.ParseLinks(r.Xattrs[0].Value)
+	if err != nil {
+		return nil
+	}
+	return ls
+}
+
+// rename moves g on child i, if it is there and the target is free. The other directory's
+// lock is tried for. done: it was moved.
+func (n *nameHeal) rename(ctx context.Context, i int, from, to fop.Link, g fop.GFID) (done bool, err error) {
+	for k, p := range [...]fop.GFID{from.Parent, to.Parent} {
+		if p == n.gfid || k == 1 && p == from.Parent {
+			continue
+		}
+		other := n.h.newLock(p)
+		other.entry = true
+		if other.try(ctx) != nil {
+			return false, nil
+		}
+		defer other.release(ctx)
+	}
+	x := n.h.children[i]
+	r, err := x.Lookup(ctx, &fop.LookupReq{Req: n.l.req(i), Parent: from.Parent, Name: from.Name})
+	if err != nil || r.Iatt.GFID != g {
+		return false, nil
+	}
+	_, err = x.Rename(ctx, &fop.RenameReq{Req: n.l.req(i), OldParent: from.Parent, OldName: from.Name,
+		NewParent: to.Parent, NewName: to.Name, Flags: fop.RenameNoReplace})
+	switch fop.Errno(err) {
+	case 0:
+		n.count(i, 1, 1)
+		n.noteTimes(ctx, i, g)
+		return true, nil
+	case syscall.EEXIST, syscall.ENOENT, syscall.ESTALE, syscall.EINVAL, syscall.ENOTEMPTY:
+		return false, nil // the place is not there, taken, or below what is moved
+	}
+	return false, err
+}
+
+// make makes the inode, empty, on child i. First those who have it learn that i's copy
+// is not finished; and it says so itself, for those who will not be able to ask them.
+func (n *nameHeal) make(ctx context.Context, i int, c *copies) error {
+	holders := c.m.Replied &^ changelog.Of(i)
+	from := n.truth.From
+	if !holders.Has(from) {
+		from = lowest(holders)
+	}
+	if from < 0 {
+		n.postpone("the inode of a name is gone")
+		return nil
+	}
+	marks := changelog.One(changelog.Metadata)
+	switch c.iatt[from].Type {
+	case fop.TypeReg:
+		if i != n.h.Arbiter {
+			marks[changelog.Data] = 1
+		}
+	case fop.TypeDir: // the data counter of a directory: all its names
+		marks = changelog.One(changelog.Data, changelog.Metadata, changelog.Entry)
+	}
+	blamed := on(holders, func(k int) (*fop.XattropReply, error) {
+		need := marks
+		for cl := range need {
+			if c.m.Pending[k][i][cl] != 0 {
+				need[cl] = 0
+			}
+		}
+		return n.h.children[k].Xattrop(ctx, &fop.XattropReq{Req: n.l.req(k), GFID: n.truth.GFID, Op: fop.XattropAdd32,
+			Deltas: []fop.Xattr{{Name: n.h.Keys[i], Value: need.Bytes()}}})
+	})
+	for k := range holders.Each {
+		if blamed[k].Err != nil {
+			n.postpone("a mark could not be stored")
+			return nil
+		}
+	}
+	err := n.makeEmpty(ctx, i, from, &c.iatt[from], []fop.Xattr{{Name: n.h.Keys[i], Value: marks.Bytes()}})
+	if fop.Errno(err) == syscall.EEXIST {
+		n.postpone("a name changed under the healer")
+		return nil
+	}
+	if err == nil {
+		n.count(i, 1, 0)
+	}
+	return err
+}
+
+func (n *nameHeal) makeEmpty(ctx context.Context, i, from int, a *fop.Iatt, mark []fop.Xattr) error {
+	x, g := n.h.children[i], n.truth.GFID
+	req := n.l.req(i)
+	req.Caller = &fop.Caller{PID: selfHeal, UID: a.UID, GID: a.GID, Time: a.Mtime}
+	switch a.Type {
+	case fop.TypeDir:
+		_, err := x.Mkdir(ctx, &fop.MkdirReq{Req: req, Parent: n.gfid, Name: n.name, GFID: g, Mode: a.Mode, Mark: mark})
+		return err
+	case fop.TypeLink:
+		r, err := n.h.children[from].Readlink(ctx, &fop.ReadlinkReq{Req: n.l.req(from), GFID: g})
+		if err != nil {
+			return err
+		}
+		_, err = x.Symlink(ctx, &fop.SymlinkReq{Req: req, Parent: n.gfid, Name: n.name, GFID: g, Target: r.Target, Mark: mark})
+		return err
+	}
+	_, err := x.Mknod(ctx, &fop.MknodReq{Req: req, Parent: n.gfid, Name: n.name, GFID: g, Type: a.Type, Mode: a.Mode, Rdev: a.Rdev, Mark: mark})
+	return err
+}
