@@ -17,7 +17,7 @@ func (j *job) attrs(ctx context.Context, l *lock, c *copies, u *undo) (changed s
 	if c.typ() != fop.TypeReg && c.typ() != fop.TypeDir {
 		classes = append(classes, changelog.Data, changelog.Entry) // they have nothing else
 	}
-	if !j.full && j.source < 0 && !slices.ContainsFunc(classes, c.m.Marked) {
+	if !j.full && !slices.ContainsFunc(classes, c.m.Marked) {
 		return 0, nil
 	}
 	all := c.m.Replied
@@ -128,10 +128,8 @@ func (s *attrSet) same(i, k int) bool {
 func (j *job) attrSource(s *attrSet, known set, d *changelog.Direction) int {
 	among := d.Sources & known
 	switch {
-	case j.source >= 0:
-		among = changelog.Of(j.source) & known
 	case d.Doubt == changelog.Split:
-		if among = j.policyAttrs(s, known); among == 0 {
+		if among = j.splitAttrs(s, known); among == 0 {
 			j.doubt(*d, changelog.Metadata)
 			return -1
 		}
@@ -160,15 +158,18 @@ func (j *job) later(c *copies, i, k int) bool {
 	return i != j.h.Arbiter && (k == j.h.Arbiter || c.iatt[k].Ctime.Before(c.iatt[i].Ctime))
 }
 
-// policyAttrs returns the copies to choose from in a split-brain: all if they are the
-// same, else what the policy says; none if it says nothing.
-func (j *job) policyAttrs(s *attrSet, known set) set {
+// splitAttrs returns the copies to choose from in a split-brain: all if they are the
+// same, else what the user or the policy says; none if neither says anything.
+func (j *job) splitAttrs(s *attrSet, known set) set {
 	same := true
 	for i := range known.Each {
 		same = same && s.same(i, lowest(known))
 	}
 	if same && known == s.c.m.Replied {
 		return known
+	}
+	if j.source >= 0 {
+		return changelog.Of(j.source) & known
 	}
 	return j.favourite(s.c, known)
 }

@@ -77,13 +77,11 @@ func (j *job) data(ctx context.Context, l *lock, c *copies, changed set, u undo)
 func (j *job) plan(ctx context.Context, l *lock, c *copies) *transfer {
 	d := c.m.Direct(changelog.Data, j.h.Quorum, j.h.stores())
 	stored := c.m.Replied & j.h.stores()
-	if !j.full && j.source < 0 && !c.m.Marked(changelog.Data) {
+	if !j.full && !c.m.Marked(changelog.Data) {
 		return nil
 	}
 	t := &transfer{j: j, sources: d.Sources}
 	switch {
-	case j.source >= 0 && stored.Has(j.source):
-		t.from, d.Sources = j.source, changelog.Of(j.source)
 	case d.Doubt == changelog.Split:
 		if t.from = j.splitSource(ctx, l, c, stored); t.from < 0 {
 			j.doubt(d, changelog.Data)
@@ -124,10 +122,13 @@ func largest(c *copies, among set) int {
 }
 
 // splitSource picks a copy although all are accused: any if all are the same, else what
-// the policy says. -1: neither.
+// the user or the policy says. -1: neither says anything.
 func (j *job) splitSource(ctx context.Context, l *lock, c *copies, stored set) int {
 	if j.identical(ctx, l, c, stored) {
 		return lowest(stored)
+	}
+	if j.source >= 0 {
+		return lowest(only(j.source) & stored)
 	}
 	return lowest(j.favourite(c, stored))
 }

@@ -107,7 +107,26 @@ func (r *removal) keep(ctx context.Context, dir fop.GFID, name string, s changel
 	if !must || dir == r.gfid && strings.HasPrefix(name, parkPrefix) {
 		return false, nil
 	}
-	return r.rename(ctx, r.on, at, fop.Link{Parent: r.gfid, Name: parkPrefix + s.GFID.String()}, s.GFID)
+	park := parkPrefix + s.GFID.String()
+	if !r.record(ctx, park) {
+		return false, nil
+	}
+	return r.rename(ctx, r.on, at, fop.Link{Parent: r.gfid, Name: park}, s.GFID)
+}
+
+// record enters a name in the index of the copies in ref, so that it is looked at when
+// the directory is healed again.
+func (r *removal) record(ctx context.Context, name string) bool {
+	zero := []fop.Xattr{{Name: r.h.Keys[r.on], Value: changelog.Counters{}.Bytes()}}
+	got := on(r.ref, func(i int) (*fop.XattropReply, error) {
+		return r.h.children[i].Xattrop(ctx, &fop.XattropReq{Req: r.l.req(i), GFID: r.gfid, Op: fop.XattropAdd32, Deltas: zero, EntryCreate: []string{name}})
+	})
+	for i := range r.ref.Each {
+		if got[i].Err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // confirmed reports whether a copy has g under a name.

@@ -39,6 +39,9 @@ func (s *sim) finish() {
 	time.Sleep(5 * time.Second)
 	c.Close()
 	s.checkLocks()
+	if !s.hasFailed() {
+		s.heal()
+	}
 }
 
 // checkLocks tries each lock as a stranger.

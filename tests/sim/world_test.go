@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/gofs/gofs/afr"
-	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/xlators/arbiter"
 	"github.com/gofs/gofs/xlators/faults"
 	"github.com/gofs/gofs/xlators/fop"
@@ -22,75 +20,6 @@ import (
 )
 
 var ctx = context.Background()
-
-// pendings answers fop.PendingCountXattr, as features/index does on a disk.
-type pendings struct {
-	xlator.Pass
-	mu  sync.Mutex
-	has map[fop.GFID]map[string]bool // guarded by mu: inodes with pending xattrs that may not be zero
-}
-
-func (p *pendings) set(g fop.GFID, key string, value []byte) {
-	if !strings.HasPrefix(key, "trusted.afr.v-") {
-		return
-	}
-	c, _ := changelog.Parse(value)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.has[g] == nil {
-		p.has[g] = map[string]bool{}
-	}
-	p.has[g][key] = !c.IsZero()
-}
-
-func (p *pendings) mark(g fop.GFID, xs []fop.Xattr) {
-	for _, x := range xs {
-		p.set(g, x.Name, x.Value)
-	}
-}
-
-func (p *pendings) Create(ctx context.Context, q *fop.CreateReq) (*xlator.CreateReply, error) {
-	p.mark(q.GFID, q.Mark)
-	return p.Child.Create(ctx, q)
-}
-
-func (p *pendings) Mkdir(ctx context.Context, q *fop.MkdirReq) (*fop.EntryReply, error) {
-	p.mark(q.GFID, q.Mark)
-	return p.Child.Mkdir(ctx, q)
-}
-
-func (p *pendings) Xattrop(ctx context.Context, q *fop.XattropReq) (*fop.XattropReply, error) {
-	p.mark(q.GFID, q.Deltas)
-	r, err := p.Child.Xattrop(ctx, q)
-	if err == nil {
-		p.mark(q.GFID, r.Values)
-	}
-	return r, err
-}
-
-func (p *pendings) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.GetxattrReply, error) {
-	if q.Name != fop.PendingCountXattr {
-		return p.Child.Getxattr(ctx, q)
-	}
-	p.mu.Lock()
-	var gs []fop.GFID
-	for g, keys := range p.has {
-		for _, some := range keys {
-			if some {
-				gs = append(gs, g)
-				break
-			}
-		}
-	}
-	p.mu.Unlock()
-	n := 0
-	for _, g := range gs {
-		if _, err := p.Child.Lookup(ctx, &fop.LookupReq{Req: q.Req, GFID: g}); fop.Errno(err) != syscall.ESTALE {
-			n++
-		}
-	}
-	return &fop.GetxattrReply{Xattrs: []fop.Xattr{{Name: q.Name, Value: []byte(strconv.Itoa(n))}}}, nil
-}
 
 // A brick is what one server process has: a disk that may fail, and above it the rest.
 type brick struct {
@@ -106,7 +35,7 @@ func newBrick(t testing.TB, isArbiter bool) *brick {
 		return x
 	}
 	disk := must(faults.New(xlator.Env{}, nil, []xlator.Xlator{must(mem.New(xlator.Env{}, nil, nil))})).(*faults.Faults)
-	var x xlator.Xlator = &pendings{Pass: xlator.Pass{Child: disk}, has: map[fop.GFID]map[string]bool{}}
+	var x xlator.Xlator = newIndex(disk)
 	if isArbiter {
 		x = must(arbiter.New(xlator.Env{}, nil, []xlator.Xlator{x}))
 	}
