@@ -215,19 +215,6 @@ func call[Q, R any](ctx context.Context, c *client, f *wire.Fop[Q, R], q *Q) (*R
 	return do(ctx, s, f, q, transfer{})
 }
 
-// callEntry is call for the fops that make an entry.
-func callEntry[Q any](ctx context.Context, c *client, f *wire.Fop[Q, fop.EntryReply], q *Q) (*fop.EntryReply, error) {
-	s, err := c.session(f.Base(q))
-	if err != nil {
-		return nil, err
-	}
-	r, err := do(ctx, s, f, q, transfer{})
-	if err == nil {
-		r.Session = s.id
-	}
-	return r, err
-}
-
 // callLock is call for the fops that may take a lock.
 func callLock[Q any](ctx context.Context, c *client, f *wire.Fop[Q, fop.LockReply], q *Q) (*fop.LockReply, error) {
 	s, err := c.session(f.Base(q))
@@ -246,19 +233,19 @@ func (c *client) Lookup(ctx context.Context, q *fop.LookupReq) (*fop.LookupReply
 }
 
 func (c *client) Mkdir(ctx context.Context, q *fop.MkdirReq) (*fop.EntryReply, error) {
-	return callEntry(ctx, c, &wire.Mkdir, q)
+	return beginEntry(ctx, c, &wire.Mkdir, q)()
 }
 
 func (c *client) Mknod(ctx context.Context, q *fop.MknodReq) (*fop.EntryReply, error) {
-	return callEntry(ctx, c, &wire.Mknod, q)
+	return beginEntry(ctx, c, &wire.Mknod, q)()
 }
 
 func (c *client) Symlink(ctx context.Context, q *fop.SymlinkReq) (*fop.EntryReply, error) {
-	return callEntry(ctx, c, &wire.Symlink, q)
+	return beginEntry(ctx, c, &wire.Symlink, q)()
 }
 
 func (c *client) Link(ctx context.Context, q *fop.LinkReq) (*fop.EntryReply, error) {
-	return callEntry(ctx, c, &wire.Link, q)
+	return beginEntry(ctx, c, &wire.Link, q)()
 }
 
 func (c *client) Unlink(ctx context.Context, q *fop.UnlinkReq) (*fop.RemoveReply, error) {

@@ -67,20 +67,7 @@ var _ xlator.File = (*file)(nil)
 
 // Create makes and opens a file.
 func (c *client) Create(ctx context.Context, q *fop.CreateReq) (*xlator.CreateReply, error) {
-	s, err := c.session(&q.Req)
-	if err != nil {
-		return nil, err
-	}
-	f := c.newFile(q.GFID, q.Flags)
-	r, err := do(ctx, s, &wire.Create, q, transfer{handle: f.id, keep: true})
-	if err != nil {
-		return nil, err
-	}
-	if !c.adopt(s, f.id, f) {
-		return nil, syscall.ENOTCONN
-	}
-	r.Session = s.id
-	return &xlator.CreateReply{EntryReply: *r, File: f}, nil
+	return c.beginCreate(ctx, q)()
 }
 
 // Open opens a file.

@@ -56,21 +56,46 @@ type transfer struct {
 
 // do performs one call on s.
 func do[Q, R any](ctx context.Context, s *session, f *wire.Fop[Q, R], q *Q, t transfer) (*R, error) {
+	p, id, err := send(s, f, q, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.await(ctx, p, id, t.keep); err != nil {
+		return nil, err
+	}
+	return answer(p, f, t)
+}
+
+// start is do in two steps: wait returns what do would, and must be called once.
+func start[Q, R any](ctx context.Context, s *session, f *wire.Fop[Q, R], q *Q, t transfer) (wait func() (*R, error)) {
+	p, id, err := send(s, f, q, t)
+	return func() (*R, error) {
+		if err != nil {
+			return nil, err
+		}
+		if err := s.await(ctx, p, id, t.keep); err != nil {
+			return nil, err
+		}
+		return answer(p, f, t)
+	}
+}
+
+// send sends the request of a call, whose answer p will get.
+func send[Q, R any](s *session, f *wire.Fop[Q, R], q *Q, t transfer) (p *pendingCall, id uint64, err error) {
 	head := s.c.pool.Get(wire.HeaderSize)
-	var err error
 	if head.B, err = f.Req.Append(head.B, q); err != nil {
-		return nil, fmt.Errorf("%w: %v", syscall.EINVAL, err)
+		return nil, 0, fmt.Errorf("%w: %v", syscall.EINVAL, err)
 	}
 	if len(head.B) > wire.MaxRequest || len(t.send) > wire.MaxPayload {
 		head.Free()
-		return nil, syscall.E2BIG
+		return nil, 0, syscall.E2BIG
 	}
-	p := calls.Get().(*pendingCall)
+	p = calls.Get().(*pendingCall)
 	p.buf = t.into
 	id, others, err := s.register(p)
 	if err != nil {
 		head.Free()
-		return nil, err
+		return nil, 0, err
 	}
 	// An error here is the connection's end: the call fails with all the others, after
 	// ChildDown was told.
@@ -80,10 +105,7 @@ func do[Q, R any](ctx context.Context, s *session, f *wire.Fop[Q, R], q *Q, t tr
 	} else {
 		s.w.Send(h, head, t.send)
 	}
-	if err := s.await(ctx, p, id, t.keep); err != nil {
-		return nil, err
-	}
-	return answer(p, f, t)
+	return p, id, nil
 }
 
 // answer turns a finished call into what its caller gets.
