@@ -9,7 +9,8 @@ import (
 )
 
 // TestLogrotate: after logrotate has moved the log away, the daemon goes on in a new one. It
-// runs in a PID namespace, so that the packaged signal reaches no other process.
+// runs in a PID namespace, so that the packaged signal reaches no other process. That takes
+// a mount namespace, in which the mounts of other tests must not live on.
 func TestLogrotate(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a namespace needs root")
@@ -31,6 +32,7 @@ func TestLogrotate(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := `
+awk '$2 ~ "^/tmp/" { print $2 }' /proc/mounts | while read -r m; do umount -l "$m"; done 2>/dev/null
 gofs=$1 dir=$2
 $gofs daemon --address 127.88.0.1 --workdir $dir/work --rundir $dir/run --logdir $dir/log --metrics-address none &
 await() { i=0; until "$@" >/dev/null 2>&1; do i=$((i+1)); [ $i -lt 100 ] || { echo "in vain: $*"; exit 1; }; sleep 0.1; done; }

@@ -34,8 +34,10 @@ func TestNameWithSeveralAddresses(t *testing.T) {
 	helper, mnt := filepath.Join(p.dir, "mount.gofs"), filepath.Join(p.dir, "mnt")
 	os.Symlink(gofs, helper)
 	os.Mkdir(mnt, 0o755)
-	// The shell has a mount namespace of its own, for /etc/hosts; what it mounts ends with it.
-	script := fmt.Sprintf(`set -e
+	// The shell has a mount namespace of its own, for /etc/hosts; what it mounts ends with it. The
+	// mounts of other tests must not live on in it.
+	script := fmt.Sprintf(`awk '$2 ~ "^/tmp/" { print $2 }' /proc/mounts | while read -r m; do umount -l "$m"; done 2>/dev/null
+set -e
 mount --bind %s /etc/hosts
 %s servers:/vol %s -o log-file=%s/mnt.log
 trap 'umount -l %[3]s' EXIT
