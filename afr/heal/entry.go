@@ -18,19 +18,19 @@ type nameHeal struct {
 	iatt  [changelog.MaxReplicas]fop.Iatt
 	truth changelog.Truth
 
-	livesMu sync.Mutex
-	lives   map[fop.GFID]*copies // guarded by livesMu
+	seenMu sync.Mutex
+	seen   map[fop.GFID]*copies // guarded by seenMu
 }
 
 // name makes one name mean the same on all copies.
 func (d *dirHeal) name(ctx context.Context, name string) {
-	n := &nameHeal{dirHeal: d, name: name, lives: map[fop.GFID]*copies{}}
+	n := &nameHeal{dirHeal: d, name: name, seen: map[fop.GFID]*copies{}}
 	if !n.look(ctx) {
 		return
 	}
 	if !strings.HasPrefix(name, parkPrefix) {
 		b := changelog.Ballot{N: len(d.h.children), Sights: n.sight, Voters: d.voters, Merge: d.d.Doubt == changelog.Split,
-			Lives: func(g fop.GFID) set { return n.copiesOf(ctx, g).m.Replied }}
+			Lives: func(g fop.GFID) set { return n.lives(ctx, g) }}
 		n.truth = b.Judge()
 	}
 	if n.truth.Torn && !n.choose() {
@@ -77,14 +77,14 @@ func (n *nameHeal) look(ctx context.Context) bool {
 
 // copiesOf looks, once, on which children an inode exists, with marks and attributes.
 func (n *nameHeal) copiesOf(ctx context.Context, g fop.GFID) *copies {
-	n.livesMu.Lock()
-	c := n.lives[g]
-	n.livesMu.Unlock()
+	n.seenMu.Lock()
+	c := n.seen[g]
+	n.seenMu.Unlock()
 	if c == nil {
 		c = n.h.look(ctx, n.l, g)
-		n.livesMu.Lock()
-		n.lives[g] = c
-		n.livesMu.Unlock()
+		n.seenMu.Lock()
+		n.seen[g] = c
+		n.seenMu.Unlock()
 	}
 	return c
 }

@@ -22,11 +22,11 @@ type removal struct {
 func (r *removal) remove(ctx context.Context, dir fop.GFID, name string, s changelog.Sight, must bool) (gone bool, err error) {
 	c := r.copiesOf(ctx, s.GFID)
 	switch {
-	case c.m.Replied&r.ref != 0:
-		return r.keep(ctx, dir, name, s, must)
-	case r.ref&^c.missing != 0:
+	case r.c.m.Replied&^(c.m.Replied|c.missing) != 0:
 		r.postpone("a brick cannot say whether it has an inode")
 		return false, nil
+	case r.alive(ctx, s.GFID, only(r.on), 0):
+		return r.keep(ctx, dir, name, s, must)
 	}
 	x := r.h.children[r.on]
 	if s.Type != fop.TypeDir {
@@ -129,8 +129,14 @@ func (r *removal) record(ctx context.Context, name string) bool {
 	return true
 }
 
-// confirmed reports whether a copy has g under a name.
+// confirmed reports whether a copy has g under a name, and is one to be believed about the
+// names of that directory, while the child where g is to be moved is not.
 func (r *removal) confirmed(ctx context.Context, ref int, at fop.Link, g fop.GFID) bool {
+	c := r.copiesOf(ctx, at.Parent)
+	sources := c.m.Direct(changelog.Entry, r.h.Quorum, r.h.all()).Sources
+	if !sources.Has(ref) || sources.Has(r.on) || c.broken != "" {
+		return false
+	}
 	a, err := r.h.children[ref].Lookup(ctx, &fop.LookupReq{Req: fop.Req{Caller: caller()}, Parent: at.Parent, Name: at.Name})
 	return err == nil && a.Iatt.GFID == g
 }

@@ -123,7 +123,12 @@ func (c *copied) String() string {
 	if c == nil {
 		return "none"
 	}
-	return fmt.Sprintf("%q %o %q names %d dirty %v pending %v", c.data, c.iatt.Mode, c.xattr, len(c.names), c.dirty, c.pending)
+	var names []string
+	for n, g := range c.names {
+		names = append(names, n+"="+short(g))
+	}
+	slices.Sort(names)
+	return fmt.Sprintf("%q %o %q names %v dirty %v pending %v", c.data, c.iatt.Mode, c.xattr, names, c.dirty, c.pending)
 }
 
 // checkBricks walks from the root through what may be read.

@@ -68,6 +68,7 @@ func (s *sim) heal() {
 			break
 		}
 		for _, g := range gs {
+			s.show(g)
 			o, err := h.Inode(ctx, g)
 			s.logf("healing %s: %v %v %+v", short(g), o.Kind, err, o)
 			if r == rounds-1 {

@@ -1,0 +1,74 @@
+package heal
+
+import (
+	"context"
+	"strings"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/xlators/fop"
+)
+
+// maxDepth is how far up a tree is looked whether it is to stay.
+const maxDepth = 128
+
+// alive reports whether an inode is to stay: whether some child, those in except aside,
+// has it under a name that its directory's sources confirm, or nobody can tell. What only
+// copies have that are themselves wrong about its name is not alive.
+func (n *nameHeal) alive(ctx context.Context, g fop.GFID, except set, depth int) bool {
+	if g == fop.RootGFID || depth > maxDepth {
+		return true
+	}
+	for i := range (n.copiesOf(ctx, g).m.Replied &^ except).Each {
+		if n.named(ctx, i, g, depth, true) {
+			return true
+		}
+	}
+	return false
+}
+
+// lives returns the children that surely have an inode under a name that is right.
+func (n *nameHeal) lives(ctx context.Context, g fop.GFID) (s set) {
+	for i := range n.copiesOf(ctx, g).m.Replied.Each {
+		if n.named(ctx, i, g, 0, false) {
+			s |= changelog.Of(i)
+		}
+	}
+	return s
+}
+
+// named reports whether child i has g under a name that is right; unknown, if that cannot
+// be told.
+func (n *nameHeal) named(ctx context.Context, i int, g fop.GFID, depth int, unknown bool) bool {
+	if n.copiesOf(ctx, g).iatt[i].Nlink == 0 {
+		return false // somebody has it open
+	}
+	ls := n.linksOn(ctx, i, g)
+	for _, l := range ls {
+		if n.believed(ctx, l, g, depth, unknown) {
+			return true
+		}
+	}
+	return unknown && len(ls) == 0 // a name that was never recorded
+}
+
+// believed reports whether a name is right; unknown, if that cannot be told.
+func (n *nameHeal) believed(ctx context.Context, l fop.Link, g fop.GFID, depth int, unknown bool) bool {
+	if strings.HasPrefix(l.Name, parkPrefix) {
+		return false // its right name is elsewhere
+	}
+	c := n.copiesOf(ctx, l.Parent)
+	if !n.h.Quorum.Met(c.m.Replied) {
+		return unknown && n.alive(ctx, l.Parent, 0, depth+1)
+	}
+	sources := c.m.Direct(changelog.Entry, n.h.Quorum, n.h.all()).Sources
+	if sources == 0 {
+		return unknown
+	}
+	for k := range sources.Each {
+		a, err := n.h.children[k].Lookup(ctx, &fop.LookupReq{Req: fop.Req{Caller: caller()}, Parent: l.Parent, Name: l.Name})
+		if err == nil && a.Iatt.GFID == g || unknown && err != nil && !fop.IsGone(err) {
+			return true
+		}
+	}
+	return false
+}
