@@ -77,14 +77,6 @@ func linkFrom(r *parser, m *pb.LinkReq) *fop.LinkReq {
 	return &fop.LinkReq{Req: r.req(m.Caller), GFID: r.gfid(m.Gfid), Parent: r.gfid(m.Parent), Name: str(m.Name)}
 }
 
-func entryReplyTo(a *fop.EntryReply) *pb.EntryReply {
-	return &pb.EntryReply{Iatt: iattTo(&a.Iatt), PreDir: iattTo(&a.PreDir), PostDir: iattTo(&a.PostDir)}
-}
-
-func entryReplyFrom(r *parser, m *pb.EntryReply) *fop.EntryReply {
-	return &fop.EntryReply{Iatt: r.iatt(m.Iatt), PreDir: r.iatt(m.PreDir), PostDir: r.iatt(m.PostDir)}
-}
-
 func unlinkTo(q *fop.UnlinkReq) *pb.UnlinkReq {
 	return &pb.UnlinkReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID), OnlyLinkto: q.OnlyLinkto}
 }
@@ -101,14 +93,6 @@ func rmdirFrom(r *parser, m *pb.RmdirReq) *fop.RmdirReq {
 	return &fop.RmdirReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid)}
 }
 
-func removeReplyTo(a *fop.RemoveReply) *pb.RemoveReply {
-	return &pb.RemoveReply{Iatt: iattTo(&a.Iatt), PreDir: iattTo(&a.PreDir), PostDir: iattTo(&a.PostDir)}
-}
-
-func removeReplyFrom(r *parser, m *pb.RemoveReply) *fop.RemoveReply {
-	return &fop.RemoveReply{Iatt: r.iatt(m.Iatt), PreDir: r.iatt(m.PreDir), PostDir: r.iatt(m.PostDir)}
-}
-
 func renameTo(q *fop.RenameReq) *pb.RenameReq {
 	return &pb.RenameReq{Caller: callerTo(&q.Req), OldParent: gfidTo(&q.OldParent), OldName: raw(q.OldName),
 		NewParent: gfidTo(&q.NewParent), NewName: raw(q.NewName), Flags: q.Flags}
@@ -117,14 +101,4 @@ func renameTo(q *fop.RenameReq) *pb.RenameReq {
 func renameFrom(r *parser, m *pb.RenameReq) *fop.RenameReq {
 	return &fop.RenameReq{Req: r.req(m.Caller), OldParent: r.gfid(m.OldParent), OldName: str(m.OldName),
 		NewParent: r.gfid(m.NewParent), NewName: str(m.NewName), Flags: m.Flags}
-}
-
-func renameReplyTo(a *fop.RenameReply) *pb.RenameReply {
-	return &pb.RenameReply{Iatt: iattTo(&a.Iatt), PreOldDir: iattTo(&a.PreOldDir), PostOldDir: iattTo(&a.PostOldDir),
-		PreNewDir: iattTo(&a.PreNewDir), PostNewDir: iattTo(&a.PostNewDir), Replaced: iattTo(&a.Replaced)}
-}
-
-func renameReplyFrom(r *parser, m *pb.RenameReply) *fop.RenameReply {
-	return &fop.RenameReply{Iatt: r.iatt(m.Iatt), PreOldDir: r.iatt(m.PreOldDir), PostOldDir: r.iatt(m.PostOldDir),
-		PreNewDir: r.iatt(m.PreNewDir), PostNewDir: r.iatt(m.PostNewDir), Replaced: r.iatt(m.Replaced)}
 }

@@ -30,12 +30,6 @@ func opendirFrom(r *parser, m *pb.InodeReq) *fop.OpendirReq {
 	return &fop.OpendirReq{Req: r.req(m.Caller), GFID: r.gfid(m.Gfid)}
 }
 
-func statReplyTo(a *fop.StatReply) *pb.IattReply { return &pb.IattReply{Iatt: iattTo(&a.Iatt)} }
-
-func statReplyFrom(r *parser, m *pb.IattReply) *fop.StatReply {
-	return &fop.StatReply{Iatt: r.iatt(m.Iatt)}
-}
-
 func dirReplyTo(a *DirReply) *pb.IattReply { return &pb.IattReply{Iatt: iattTo(&a.Iatt)} }
 
 func dirReplyFrom(r *parser, m *pb.IattReply) *DirReply { return &DirReply{Iatt: r.iatt(m.Iatt)} }
@@ -56,14 +50,6 @@ func truncateTo(q *fop.TruncateReq) *pb.TruncateReq {
 
 func truncateFrom(r *parser, m *pb.TruncateReq) *fop.TruncateReq {
 	return &fop.TruncateReq{Req: r.req(m.Caller), GFID: r.gfid(m.Gfid), Size: m.Size}
-}
-
-func inodeReplyTo(a *fop.InodeReply) *pb.InodeReply {
-	return &pb.InodeReply{Pre: iattTo(&a.Pre), Post: iattTo(&a.Post)}
-}
-
-func inodeReplyFrom(r *parser, m *pb.InodeReply) *fop.InodeReply {
-	return &fop.InodeReply{Pre: r.iatt(m.Pre), Post: r.iatt(m.Post)}
 }
 
 func readlinkReplyTo(a *fop.ReadlinkReply) *pb.ReadlinkReply {

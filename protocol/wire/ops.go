@@ -91,27 +91,27 @@ type OpenReply struct {
 var (
 	Lookup = Fop[fop.LookupReq, fop.LookupReply]{OpLookup, codec(lookupTo, lookupFrom), codec(lookupReplyTo, lookupReplyFrom),
 		func(q *fop.LookupReq) *fop.Req { return &q.Req }}
-	Create = Fop[fop.CreateReq, fop.EntryReply]{OpCreate, codec(createTo, createFrom), codec(entryReplyTo, entryReplyFrom),
+	Create = Fop[fop.CreateReq, fop.EntryReply]{OpCreate, codec(createTo, createFrom), entryReplies,
 		func(q *fop.CreateReq) *fop.Req { return &q.Req }}
-	Mkdir = Fop[fop.MkdirReq, fop.EntryReply]{OpMkdir, codec(mkdirTo, mkdirFrom), codec(entryReplyTo, entryReplyFrom),
+	Mkdir = Fop[fop.MkdirReq, fop.EntryReply]{OpMkdir, codec(mkdirTo, mkdirFrom), entryReplies,
 		func(q *fop.MkdirReq) *fop.Req { return &q.Req }}
-	Mknod = Fop[fop.MknodReq, fop.EntryReply]{OpMknod, codec(mknodTo, mknodFrom), codec(entryReplyTo, entryReplyFrom),
+	Mknod = Fop[fop.MknodReq, fop.EntryReply]{OpMknod, codec(mknodTo, mknodFrom), entryReplies,
 		func(q *fop.MknodReq) *fop.Req { return &q.Req }}
-	Symlink = Fop[fop.SymlinkReq, fop.EntryReply]{OpSymlink, codec(symlinkTo, symlinkFrom), codec(entryReplyTo, entryReplyFrom),
+	Symlink = Fop[fop.SymlinkReq, fop.EntryReply]{OpSymlink, codec(symlinkTo, symlinkFrom), entryReplies,
 		func(q *fop.SymlinkReq) *fop.Req { return &q.Req }}
-	Link = Fop[fop.LinkReq, fop.EntryReply]{OpLink, codec(linkTo, linkFrom), codec(entryReplyTo, entryReplyFrom),
+	Link = Fop[fop.LinkReq, fop.EntryReply]{OpLink, codec(linkTo, linkFrom), entryReplies,
 		func(q *fop.LinkReq) *fop.Req { return &q.Req }}
-	Unlink = Fop[fop.UnlinkReq, fop.RemoveReply]{OpUnlink, codec(unlinkTo, unlinkFrom), codec(removeReplyTo, removeReplyFrom),
+	Unlink = Fop[fop.UnlinkReq, fop.RemoveReply]{OpUnlink, codec(unlinkTo, unlinkFrom), removeReplies,
 		func(q *fop.UnlinkReq) *fop.Req { return &q.Req }}
-	Rmdir = Fop[fop.RmdirReq, fop.RemoveReply]{OpRmdir, codec(rmdirTo, rmdirFrom), codec(removeReplyTo, removeReplyFrom),
+	Rmdir = Fop[fop.RmdirReq, fop.RemoveReply]{OpRmdir, codec(rmdirTo, rmdirFrom), removeReplies,
 		func(q *fop.RmdirReq) *fop.Req { return &q.Req }}
-	Rename = Fop[fop.RenameReq, fop.RenameReply]{OpRename, codec(renameTo, renameFrom), codec(renameReplyTo, renameReplyFrom),
+	Rename = Fop[fop.RenameReq, fop.RenameReply]{OpRename, codec(renameTo, renameFrom), renameReplies,
 		func(q *fop.RenameReq) *fop.Req { return &q.Req }}
-	Stat = Fop[fop.StatReq, fop.StatReply]{OpStat, codec(statTo, statFrom), codec(statReplyTo, statReplyFrom),
+	Stat = Fop[fop.StatReq, fop.StatReply]{OpStat, codec(statTo, statFrom), statReplies,
 		func(q *fop.StatReq) *fop.Req { return &q.Req }}
-	Setattr = Fop[fop.SetattrReq, fop.InodeReply]{OpSetattr, codec(setattrTo, setattrFrom), codec(inodeReplyTo, inodeReplyFrom),
+	Setattr = Fop[fop.SetattrReq, fop.InodeReply]{OpSetattr, codec(setattrTo, setattrFrom), inodeReplies,
 		func(q *fop.SetattrReq) *fop.Req { return &q.Req }}
-	Truncate = Fop[fop.TruncateReq, fop.InodeReply]{OpTruncate, codec(truncateTo, truncateFrom), codec(inodeReplyTo, inodeReplyFrom),
+	Truncate = Fop[fop.TruncateReq, fop.InodeReply]{OpTruncate, codec(truncateTo, truncateFrom), inodeReplies,
 		func(q *fop.TruncateReq) *fop.Req { return &q.Req }}
 	Readlink = Fop[fop.ReadlinkReq, fop.ReadlinkReply]{OpReadlink, codec(readlinkTo, readlinkFrom), codec(readlinkReplyTo, readlinkReplyFrom),
 		func(q *fop.ReadlinkReq) *fop.Req { return &q.Req }}
@@ -119,9 +119,9 @@ var (
 		func(q *fop.StatfsReq) *fop.Req { return &q.Req }}
 	Getxattr = Fop[fop.GetxattrReq, fop.GetxattrReply]{OpGetxattr, codec(getxattrTo, getxattrFrom), codec(getxattrReplyTo, getxattrReplyFrom),
 		func(q *fop.GetxattrReq) *fop.Req { return &q.Req }}
-	Setxattr = Fop[fop.SetxattrReq, fop.InodeReply]{OpSetxattr, codec(setxattrTo, setxattrFrom), codec(inodeReplyTo, inodeReplyFrom),
+	Setxattr = Fop[fop.SetxattrReq, fop.InodeReply]{OpSetxattr, codec(setxattrTo, setxattrFrom), inodeReplies,
 		func(q *fop.SetxattrReq) *fop.Req { return &q.Req }}
-	Removexattr = Fop[fop.RemovexattrReq, fop.InodeReply]{OpRemovexattr, codec(removexattrTo, removexattrFrom), codec(inodeReplyTo, inodeReplyFrom),
+	Removexattr = Fop[fop.RemovexattrReq, fop.InodeReply]{OpRemovexattr, codec(removexattrTo, removexattrFrom), inodeReplies,
 		func(q *fop.RemovexattrReq) *fop.Req { return &q.Req }}
 	Open = Fop[fop.OpenReq, OpenReply]{OpOpen, codec(openTo, openFrom), codec(openReplyTo, openReplyFrom),
 		func(q *fop.OpenReq) *fop.Req { return &q.Req }}
@@ -142,11 +142,11 @@ var (
 		func(q *ReadvArgs) *fop.Req { return &q.Req }}
 	Writev = Fop[fop.WritevReq, fop.WritevReply]{OpWritev, codec(writevTo, writevFrom), codec(writevReplyTo, writevReplyFrom),
 		func(q *fop.WritevReq) *fop.Req { return &q.Req }}
-	Fsync = Fop[fop.FsyncReq, fop.InodeReply]{OpFsync, codec(fsyncTo, fsyncFrom), codec(inodeReplyTo, inodeReplyFrom),
+	Fsync = Fop[fop.FsyncReq, fop.InodeReply]{OpFsync, codec(fsyncTo, fsyncFrom), inodeReplies,
 		func(q *fop.FsyncReq) *fop.Req { return &q.Req }}
 	Flush = Fop[fop.FlushReq, fop.Empty]{OpFlush, codec(flushTo, flushFrom), codec(emptyTo, emptyFrom),
 		func(q *fop.FlushReq) *fop.Req { return &q.Req }}
-	Fallocate = Fop[fop.FallocateReq, fop.InodeReply]{OpFallocate, codec(fallocateTo, fallocateFrom), codec(inodeReplyTo, inodeReplyFrom),
+	Fallocate = Fop[fop.FallocateReq, fop.InodeReply]{OpFallocate, codec(fallocateTo, fallocateFrom), inodeReplies,
 		func(q *fop.FallocateReq) *fop.Req { return &q.Req }}
 	Seek = Fop[fop.SeekReq, fop.SeekReply]{OpSeek, codec(seekTo, seekFrom), codec(seekReplyTo, seekReplyFrom),
 		func(q *fop.SeekReq) *fop.Req { return &q.Req }}
