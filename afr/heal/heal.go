@@ -183,7 +183,11 @@ func (h *Healer) inode(ctx context.Context, g fop.GFID, full bool, source int) (
 		return Outcome{Kind: Failed, Why: c.broken}, nil
 	case !full && c.marks() == 0:
 		h.touchIndex(ctx, g, c.m.Replied)
-		return Outcome{Kind: Nothing}, nil
+		if c.typ() != fop.TypeDir {
+			return Outcome{}, nil
+		}
+		err := j.names(ctx) // of which some may be recorded
+		return j.out, err
 	case !c.oneType():
 		return Outcome{Kind: SplitBrain, Why: "copies are of different types"}, nil
 	}

@@ -44,6 +44,7 @@ func (j *job) names(ctx context.Context) error {
 	}
 	defer func() { d.l.release(ctx) }()
 	if !j.full && !d.c.m.Marked(changelog.Entry) && !d.c.m.Marked(changelog.Data) {
+		d.tidy(ctx)
 		return nil
 	}
 	if d.d.Doubt == changelog.Wait {
@@ -62,6 +63,21 @@ func (j *job) names(ctx context.Context) error {
 		return err
 	}
 	return d.conclude(ctx, first, listed)
+}
+
+// tidy forgets, in a directory that nobody is blamed for, names that were once recorded.
+func (d *dirHeal) tidy(ctx context.Context) {
+	var u undo
+	for i := range d.c.m.Replied.Each {
+		// Where the list cannot be read, it stays.
+		_, _ = d.h.indexed(ctx, i, fop.IndexNames(d.gfid), func(e *fop.Dirent) error {
+			u.names = append(u.names, e.Name)
+			return nil
+		})
+	}
+	if len(u.names) > 0 {
+		d.l.settle(ctx, u)
+	}
 }
 
 // lock takes the lock of the directory's names and looks.
@@ -212,7 +228,8 @@ func (d *dirHeal) conclude(ctx context.Context, first *copies, listed []string) 
 	}
 	d.times(ctx, d.l, to, &now.iatt[from])
 	u := d.h.undoing(first, equal, d.d.Sources, changelog.Entry, changelog.Data)
-	if !first.blamesAny(d.h.all() &^ equal) {
+	// A list of names must be whole or empty: if blame stays, so do they.
+	if !first.blamesAny(d.h.all()&^equal) && now.m.Pending == first.m.Pending {
 		u.names = listed
 	}
 	d.settle(ctx, d.l, d.changed|to, u)

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -12,6 +13,21 @@ import (
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
 )
+
+// healing heals while clients work and things go wrong, until stop is closed.
+func (s *sim) healing(h *heal.Healer, stop <-chan struct{}, rng *rand.Rand) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Duration(rng.IntN(int(2 * time.Second)))):
+		}
+		for _, g := range s.pending(h) {
+			o, err := h.Inode(ctx, g)
+			s.logf("meanwhile healing %s: %v %+v", short(g), err, o)
+		}
+	}
+}
 
 // healer connects a healer to all bricks.
 func (s *sim) healer(id uint64) *heal.Healer {
@@ -29,6 +45,9 @@ func (s *sim) healer(id uint64) *heal.Healer {
 			s.t.Fatal(err)
 		}
 		f.(*faults.Faults).SetClient(id)
+		if id == 949 {
+			s.hlinks = append(s.hlinks, &link{Faults: f.(*faults.Faults), name: fmt.Sprint("link healer-b", i)})
+		}
 		subs = append(subs, f)
 		cfg.Names = append(cfg.Names, fmt.Sprint("brick ", i))
 		cfg.Keys = append(cfg.Keys, fmt.Sprint("trusted.afr.v-client-", i))
@@ -44,7 +63,7 @@ func (s *sim) pending(h *heal.Healer) []fop.GFID {
 			seen[g] = true
 			return nil
 		})
-		if err != nil {
+		if err != nil && !fop.IsDown(err) && !s.errors {
 			s.fail("Pending(%d): %v", i, err)
 		}
 	}

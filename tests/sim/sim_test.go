@@ -1,4 +1,4 @@
-// Package sim is a seeded simulation of replication without healing: real afr over bricks
+// Package sim is a seeded simulation of replication and healing: real afr over bricks
 // in memory, in a synctest bubble, with clients whose links break, whose disks fail, and
 // who crash. Every answer is compared with a model, and at the end every brick is.
 //
@@ -21,6 +21,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gofs/gofs/afr/heal"
 	"github.com/gofs/gofs/xlators/fop"
 )
 
@@ -81,6 +82,7 @@ type sim struct {
 	bricks  []*brick
 	clients []*client
 	owners  []*owner
+	hlinks  []*link    // of the healer that works meanwhile, if there is one
 	shared  []fop.GFID // directories in which everybody works; the root is the first
 	calm    bool       // nothing goes wrong
 	errors  bool       // disks fail
@@ -173,12 +175,20 @@ func (s *sim) run() {
 	if s.conf.bricks > 2 && rng.IntN(3) == 0 {
 		n.prey = []int{0, 1, 2}
 	}
+	var meanwhile *heal.Healer
+	hrng := rand.New(rand.NewPCG(uint64(s.seed), 3))
+	if hrng.IntN(2) == 0 {
+		meanwhile = s.healer(949)
+	}
 	var trouble, work sync.WaitGroup
 	if !s.calm {
 		trouble.Go(n.run)
 	}
 	for _, o := range s.owners {
 		work.Go(o.run)
+	}
+	if meanwhile != nil {
+		trouble.Go(func() { s.healing(meanwhile, n.stop, hrng) })
 	}
 	time.Sleep(length)
 	close(n.stop)

@@ -178,6 +178,9 @@ func (n *nemesis) strike() {
 		for _, c := range n.s.clients {
 			n.wg.Go(func() { n.flap(c.links[i]) })
 		}
+		if len(n.s.hlinks) > 0 {
+			n.wg.Go(func() { n.flap(n.s.hlinks[i]) })
+		}
 	case k < 9: // a bad link: late, and answers get lost
 		lossy := n.intn(2) == 0
 		n.s.logf("%s is bad, lossy %v", l.name, lossy)
