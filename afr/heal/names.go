@@ -226,7 +226,7 @@ func (d *dirHeal) conclude(ctx context.Context, first *copies, listed []string) 
 			to |= changelog.Of(i)
 		}
 	}
-	d.times(ctx, d.l, to, &now.iatt[from])
+	equal &^= to &^ d.times(ctx, d.l, to, &now.iatt[from])
 	u := d.h.undoing(first, equal, d.d.Sources, changelog.Entry, changelog.Data)
 	// A list of names must be whole or empty: if blame stays, so do they.
 	if !first.blamesAny(d.h.all()&^equal) && now.m.Pending == first.m.Pending {
