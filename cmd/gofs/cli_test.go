@@ -21,7 +21,7 @@ func TestLookup(t *testing.T) {
 		{[]string{"volume", "star", "v1"}, "volume start", 2, ""},
 		{[]string{"volume", "sta"}, "", 0, "unrecognized word: sta (position 1)"},
 		{[]string{"volume"}, "", 0, "unrecognized command"},
-		{[]string{"volume", "heal", "v1"}, "", 0, "unrecognized word: heal (position 1)"},
+		{[]string{"volume", "quota", "v1"}, "", 0, "unrecognized word: quota (position 1)"},
 		{[]string{"VOLUME", "list"}, "", 0, "unrecognized word: VOLUME (position 0)"},
 		{[]string{"pool", "list"}, "pool list", 2, ""},
 		{[]string{"-V"}, "", 0, "unrecognized word: -V (position 0)"},

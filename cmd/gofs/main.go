@@ -1,7 +1,7 @@
 // Command gofs is every role of gofs in one binary: the command line, which talks to a
-// daemon, and the processes themselves (daemon, brick, mount).
+// daemon, and the processes themselves (daemon, brick, heald, mount).
 //
-// The first word decides: daemon, brick and mount are processes with flags of their
+// The first word decides: daemon, brick, heald and mount are processes with flags of their
 // own; everything else is a command of GlusterFS's command line. Called as mount.gofs
 // it is mount(8)'s helper.
 package main
@@ -33,6 +33,8 @@ func run(args []string) int {
 			return runDaemon(ctx, args[2:])
 		case "brick":
 			return runBrick(ctx, args[2:])
+		case "heald":
+			return runHeald(ctx, args[2:])
 		case "mount":
 			return runMount(ctx, args[2:])
 		case "__complete":

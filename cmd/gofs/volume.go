@@ -12,6 +12,7 @@ func volumeCommands() []command {
 		{words: []string{"volume", "create"}, pattern: "volume create <NEW-VOLNAME> [replica <COUNT> [arbiter <COUNT>]] [transport <tcp>] <NEW-BRICK>... [force]", help: "create a new volume of specified type with mentioned bricks", run: (*cli).volumeCreate},
 		{words: []string{"volume", "delete"}, pattern: "volume delete <VOLNAME>", help: "delete volume specified by <VOLNAME>", run: (*cli).volumeDelete},
 		{words: []string{"volume", "get"}, pattern: "volume get <VOLNAME|all> <key|all>", help: "Get the value of the all options or given option for volume <VOLNAME> or all option. gofs volume get all all is to get all global options", run: (*cli).volumeGet},
+		{words: []string{"volume", "heal"}, pattern: healPattern, help: "self-heal commands on volume specified by <VOLNAME>", run: (*cli).volumeHeal},
 		{words: []string{"volume", "help"}, pattern: "volume help", help: "display help for volume commands", local: true, run: (*cli).volumeHelp},
 		{words: []string{"volume", "info"}, pattern: "volume info [all|<VOLNAME>]", help: "list information of all volumes", run: (*cli).volumeInfo},
 		{words: []string{"volume", "list"}, pattern: "volume list", help: "list all volumes in cluster", run: (*cli).volumeList},

@@ -108,8 +108,13 @@ func (c *cli) status(ctx context.Context, q *mgmt.StatusReq) (*mgmt.StatusReply,
 		q.Brick = ""
 	case "shd", "quotad", "bitd", "scrub", "snapd":
 		q.Brick = ""
-		if _, err := c.conn.Status(ctx, q); err != nil {
+		r, err := c.conn.Status(ctx, q)
+		if err != nil {
 			return nil, err
+		}
+		if word == "shd" && len(r.Volumes) == 1 && len(r.Volumes[0].Daemons) > 0 {
+			r.Volumes[0].Bricks = nil
+			return r, nil
 		}
 		vols, err := c.conn.Info(ctx, q.Name)
 		if err != nil {
@@ -190,6 +195,13 @@ func (c *cli) printStatus(v *mgmt.VolumeStatus, tasks bool) {
 		}
 		port, rdma, online, pid := columns(&b)
 		fmt.Fprintf(c.stdout, "%-43s %-10s%-11s%-8s%-5s\n", name, port, rdma, online, pid)
+	}
+	for _, p := range v.Daemons {
+		online, pid := "N", "N/A"
+		if p.Online {
+			online, pid = "Y", strconv.Itoa(p.PID)
+		}
+		fmt.Fprintf(c.stdout, "%-43s %-10s%-11s%-8s%-5s\n", p.Name+" on "+p.Host, "N/A", "N/A", online, pid)
 	}
 	fmt.Fprintln(c.stdout, " ")
 	if tasks {
@@ -274,9 +286,12 @@ func (c *cli) printStatusXML(r *mgmt.StatusReply, tasks bool, show string) error
 		for _, v := range r.Volumes {
 			x.open("volume")
 			x.leaf("volName", v.Name)
-			x.leaf("nodeCount", len(v.Bricks))
+			x.leaf("nodeCount", len(v.Bricks)+len(v.Daemons))
 			for i := range v.Bricks {
 				brickXML(x, &v.Bricks[i], show)
+			}
+			for i := range v.Daemons {
+				processXML(x, &v.Daemons[i])
 			}
 			if tasks {
 				x.leaf("tasks", "")
@@ -334,5 +349,25 @@ func brickXML(x *xmlText, b *mgmt.BrickState, show string) {
 		}
 		x.close("clientsStatus")
 	}
+	x.close("node")
+}
+
+// processXML prints a process of a node as one of the volume's.
+func processXML(x *xmlText, p *mgmt.ProcessState) {
+	status, pid := 0, -1
+	if p.Online {
+		status, pid = 1, p.PID
+	}
+	x.open("node")
+	x.leaf("hostname", p.Name)
+	x.leaf("path", p.Host)
+	x.leaf("peerid", p.NodeID)
+	x.leaf("status", status)
+	x.leaf("port", "N/A")
+	x.open("ports")
+	x.leaf("tcp", "N/A")
+	x.leaf("rdma", "N/A")
+	x.close("ports")
+	x.leaf("pid", pid)
 	x.close("node")
 }

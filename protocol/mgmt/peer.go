@@ -25,6 +25,8 @@ type PeerService interface {
 	LocalStatus(ctx context.Context, q *StatusReq) (*StatusReply, error)
 	// AskBricks asks this node's bricks of a volume.
 	AskBricks(ctx context.Context, q *BrickAsk) ([]BrickAnswer, error)
+	// HealerState is the state of this node's heal daemon.
+	HealerState(ctx context.Context) (*ProcessState, error)
 	// Detached tells that this node is no longer of the pool.
 	Detached(ctx context.Context) error
 	// Readmit tells that this node is to forget its log and be given the pool's anew.
@@ -43,6 +45,7 @@ const (
 	methodDetached    = "peer detached"
 	methodReadmit     = "peer readmit"
 	methodPing        = "peer ping"
+	methodHealer      = "peer healer"
 	methodIndex       = "peer index"
 )
 
@@ -115,6 +118,7 @@ func PeerRoutes(s PeerService) Routes {
 			index, err := s.Index(ctx)
 			return &CommitReply{Index: index}, err
 		}),
+		methodHealer:  route(func(ctx context.Context, _ *Conn, _ *struct{}) (*ProcessState, error) { return s.HealerState(ctx) }),
 		methodPing:    route(func(context.Context, *Conn, *struct{}) (struct{}, error) { return done, nil }),
 		methodReadmit: route(func(ctx context.Context, _ *Conn, q *JoinReq) (struct{}, error) { return done, s.Readmit(ctx, q) }),
 	}
@@ -122,6 +126,11 @@ func PeerRoutes(s PeerService) Routes {
 
 // NewPeer returns a Client on a stream that Greet has opened.
 func NewPeer(nc net.Conn) *Client { return newClient(nc) }
+
+// HealerState asks a node for the state of its heal daemon.
+func (c *Client) HealerState(ctx context.Context) (*ProcessState, error) {
+	return ask[ProcessState](ctx, c, methodHealer, struct{}{})
+}
 
 // Ping returns when the other daemon has answered.
 func (c *Client) Ping(ctx context.Context) error { return order(ctx, c, methodPing, struct{}{}) }

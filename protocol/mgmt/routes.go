@@ -28,6 +28,7 @@ type Service interface {
 	Probe(ctx context.Context, host string) (*ProbeReply, error)
 	Detach(context.Context, *DetachReq) error
 	Recover(context.Context) error
+	Heal(context.Context, *HealReq) (*HealReply, error)
 
 	BrickCommands
 }
@@ -60,6 +61,7 @@ func DaemonRoutes(s Service, admin bool) Routes {
 		methodStart:  route(func(ctx context.Context, _ *Conn, q *VolumeReq) (*VolumeReply, error) { return s.Start(ctx, q) }),
 		methodStop:   route(func(ctx context.Context, _ *Conn, q *VolumeReq) (*VolumeReply, error) { return s.Stop(ctx, q) }),
 		methodDelete: route(func(ctx context.Context, _ *Conn, q *VolumeReq) (*VolumeReply, error) { return s.Delete(ctx, q) }),
+		methodHeal:   route(func(ctx context.Context, _ *Conn, q *HealReq) (*HealReply, error) { return s.Heal(ctx, q) }),
 		methodProbe:  route(func(ctx context.Context, _ *Conn, q *nameReq) (*ProbeReply, error) { return s.Probe(ctx, q.Name) }),
 		methodDetach: route(func(ctx context.Context, _ *Conn, q *DetachReq) (struct{}, error) {
 			return struct{}{}, s.Detach(ctx, q)

@@ -16,13 +16,15 @@ func (e *Error) Error() string { return e.Message }
 
 // Codes of Error.
 const (
-	CodeInternal   = 30800 // the general one
-	CodeNoVolume   = 30806 // no such volume, from volume info
-	CodeBadRequest = 22    // unknown method or parameters that cannot be read
-	CodeNotAllowed = 1     // only root on the daemon's own machine may ask for this
-	CodeHasBricks  = 3     // the node to detach hosts bricks
-	CodeOffline    = 107   // the brick asked for is not running
-	CodeStopped    = 108   // nor is it meant to: its volume is not started
+	CodeInternal      = 30800 // the general one
+	CodeNoVolume      = 30806 // no such volume, from volume info
+	CodeBadRequest    = 22    // unknown method or parameters that cannot be read
+	CodeNotAllowed    = 1     // only root on the daemon's own machine may ask for this
+	CodeNotStarted    = 251   // volume heal info of a volume that is not started
+	CodeNotReplicated = 234   // volume heal info of a volume without copies
+	CodeHasBricks     = 3     // the node to detach hosts bricks
+	CodeOffline       = 107   // the brick asked for is not running
+	CodeStopped       = 108   // nor is it meant to: its volume is not started
 )
 
 // Errorf makes an Error of the general code.
@@ -166,6 +168,15 @@ type StatusReply struct {
 	Away []Away `json:"away,omitempty"`
 }
 
+// ProcessState is the state of a process of a node.
+type ProcessState struct {
+	Name   string `json:"name"` // Self-heal Daemon
+	Host   string `json:"hostname"`
+	NodeID string `json:"node"`
+	Online bool   `json:"online"`
+	PID    int    `json:"pid,omitempty"`
+}
+
 // Away is a node that did not answer.
 type Away struct {
 	Host  string `json:"hostname"`
@@ -176,6 +187,8 @@ type Away struct {
 type VolumeStatus struct {
 	Name   string       `json:"name"`
 	Bricks []BrickState `json:"bricks"`
+	// Daemons are the node processes that work for the volume.
+	Daemons []ProcessState `json:"daemons,omitempty"`
 }
 
 // BrickState is the state of a brick as its node's daemon sees it.

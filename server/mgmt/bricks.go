@@ -25,7 +25,7 @@ const (
 // limitOf is how long the bricks may take for a question.
 func limitOf(q *mgmt.BrickAsk) time.Duration {
 	switch q.Method {
-	case mgmt.AskDump, mgmt.AskTop:
+	case mgmt.AskDump, mgmt.AskTop, mgmt.AskHealInfo, mgmt.AskHealResolve:
 		return working
 	case mgmt.AskClear:
 		return clearing
@@ -107,7 +107,7 @@ func (d *Daemon) askLocalBricks(ctx context.Context, v *store.Volume, q *mgmt.Br
 	for i := range out {
 		a := &out[i]
 		wg.Go(func() {
-			body, err := d.bricks.Ask(ctx, a.Path, q.Method, q.Args)
+			body, err := d.askBrick(ctx, v, a, q)
 			a.Body, a.Online = body, mgmt.ErrorCode(err) != mgmt.CodeOffline
 			if err != nil {
 				a.Code, a.Error = max(mgmt.ErrorCode(err), 1), err.Error()
@@ -119,6 +119,14 @@ func (d *Daemon) askLocalBricks(ctx context.Context, v *store.Volume, q *mgmt.Br
 	}
 	wg.Wait()
 	return out
+}
+
+// askBrick asks the process of a brick of this node, or the heal daemon about it.
+func (d *Daemon) askBrick(ctx context.Context, v *store.Volume, a *mgmt.BrickAnswer, q *mgmt.BrickAsk) (json.RawMessage, error) {
+	if aboutHealing(q.Method) {
+		return d.askHealer(ctx, v.Name, &a.Brick, q)
+	}
+	return d.bricks.Ask(ctx, a.Path, q.Method, q.Args)
 }
 
 // AskBricks answers another daemon of the pool.

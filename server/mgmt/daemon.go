@@ -157,7 +157,7 @@ func Run(ctx context.Context, cfg Config) error {
 		supervise = func(c brickproc.Config) Bricks { return brickproc.New(c) }
 	}
 	d.bricks = supervise(brickproc.Config{Exe: cfg.Exe, RunDir: cfg.RunDir, LogDir: cfg.LogDir,
-		Daemon: filepath.Join(cfg.RunDir, SocketName), Listen: cfg.Address, Ports: ports, Log: cfg.Log})
+		Daemon: filepath.Join(cfg.RunDir, SocketName), Listen: cfg.Address, Port: cfg.Port, Ports: ports, Log: cfg.Log})
 	defer d.bricks.Close()
 	return d.run(ctx, tcp, local)
 }

@@ -135,8 +135,12 @@ func (d *Daemon) writeVolume(ctx context.Context, w *bufio.Writer, at string, v 
 	}
 	put("rebalance.data", "0Bytes")
 	put("time_left", 0)
-	put("shd_svc.online_status", "Offline")
-	put("shd_svc.inited", "False")
+	state, inited := "Offline", "False"
+	if healed(v) && d.healerHere(ctx).Online {
+		state, inited = "Online", "True"
+	}
+	put("shd_svc.online_status", state)
+	put("shd_svc.inited", inited)
 	put("gsync_count", 0)
 	for _, o := range v.Options {
 		put("options."+o.Key, o.Value)

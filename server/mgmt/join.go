@@ -151,6 +151,10 @@ func (p peerService) LocalStatus(ctx context.Context, q *mgmt.StatusReq) (*mgmt.
 	return p.d.localStatus(ctx, q)
 }
 
+func (p peerService) HealerState(ctx context.Context) (*mgmt.ProcessState, error) {
+	return p.d.healerHere(ctx), nil
+}
+
 func (p peerService) Detached(ctx context.Context) error {
 	p.d.links.noteExpelled()
 	p.d.poke()

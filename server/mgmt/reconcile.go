@@ -72,7 +72,7 @@ func (d *Daemon) wanted(s *store.State) []brickproc.Spec {
 			out = append(out, d.localSpecs(v)...)
 		}
 	}
-	return out
+	return append(out, d.healers(s)...)
 }
 
 // localSpecs lists a volume's bricks on this node.

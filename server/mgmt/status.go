@@ -18,7 +18,7 @@ import (
 func (d *Daemon) Status(ctx context.Context, q *mgmt.StatusReq) (*mgmt.StatusReply, error) {
 	s := d.store.State()
 	if q.Name == "" || q.Name == all {
-		return d.statusEverywhere(ctx, q, s.Names()), nil
+		return d.withDaemons(ctx, q, d.statusEverywhere(ctx, q, s.Names())), nil
 	}
 	v, err := d.volume(q.Name)
 	if err != nil {
@@ -31,7 +31,23 @@ func (d *Daemon) Status(ctx context.Context, q *mgmt.StatusReq) (*mgmt.StatusRep
 	if !hasBrick(v, q.Brick) {
 		return nil, mgmt.Errorf("No brick %s in volume %s", q.Brick, q.Name)
 	}
-	return d.statusEverywhere(ctx, q, []string{v.Name}), nil
+	return d.withDaemons(ctx, q, d.statusEverywhere(ctx, q, []string{v.Name})), nil
+}
+
+// withDaemons adds the heal daemons to the volumes of r, where they belong.
+func (d *Daemon) withDaemons(ctx context.Context, q *mgmt.StatusReq, r *mgmt.StatusReply) *mgmt.StatusReply {
+	if q.Brick != "" || q.Detail || q.View != "" {
+		return r
+	}
+	s := d.store.State()
+	var wg sync.WaitGroup
+	for i := range r.Volumes {
+		if v := s.Volumes[r.Volumes[i].Name]; v != nil {
+			wg.Go(func() { r.Volumes[i].Daemons = d.healerStates(ctx, v) })
+		}
+	}
+	wg.Wait()
+	return r
 }
 
 // localStatus is Status of this node's bricks.

@@ -31,6 +31,12 @@ func definition(v *store.Volume) *volgen.Volume {
 // volume's name may have the transport appended, as mounts with -o transport ask.
 func (d *Daemon) Volfile(_ context.Context, id string) (string, error) {
 	s := d.store.State()
+	if id == volgen.HealID {
+		if g := d.healGraph(s); g != nil {
+			return g.String(), nil
+		}
+		return "", nil
+	}
 	if v := s.Volumes[strings.TrimSuffix(id, ".tcp")]; v != nil {
 		return volgen.ClientGraph(definition(v)).String(), nil
 	}
@@ -47,7 +53,7 @@ func (d *Daemon) Volfile(_ context.Context, id string) (string, error) {
 
 // changedVolfiles lists the ids of volfiles that may differ between two states.
 func (d *Daemon) changedVolfiles(before, after *store.State) []string {
-	var out []string
+	out := []string{volgen.HealID}
 	for name, v := range after.Volumes {
 		old := before.Volumes[name]
 		if old == v {

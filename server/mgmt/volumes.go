@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gofs/gofs/protocol/mgmt"
+	"github.com/gofs/gofs/server/mgmt/brickproc"
 	"github.com/gofs/gofs/server/mgmt/store"
 )
 
@@ -56,6 +57,14 @@ func (d *Daemon) awaitBricks(ctx context.Context, v *store.Volume) error {
 	specs := d.localSpecs(v)
 	for _, spec := range specs {
 		d.bricks.Retry(spec.Path)
+	}
+	if healed(v) {
+		// Its absence keeps nobody from working; status tells of it.
+		soon, done := context.WithTimeout(ctx, attempt)
+		defer done()
+		if err := d.bricks.Started(soon, brickproc.HealdPath); err != nil {
+			d.cfg.Log.Warn("the heal daemon has not started yet", "error", err)
+		}
 	}
 	for _, spec := range specs {
 		err := d.bricks.Started(ctx, spec.Path)

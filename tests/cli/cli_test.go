@@ -183,9 +183,10 @@ func daemonCmd(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 var (
-	uuids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
-	rows  = regexp.MustCompile(`(?m)(4915\d)( +0 +Y +)\d+ *$`)
-	pids  = regexp.MustCompile(`<pid>[0-9]+</pid>`)
+	uuids  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	rows   = regexp.MustCompile(`(?m)(4915\d)( +0 +Y +)\d+ *$`)
+	healer = regexp.MustCompile(`^(Self-heal Daemon on \S+ +N/A +N/A +Y +)\d+ *$`)
+	pids   = regexp.MustCompile(`<pid>[0-9]+</pid>`)
 )
 
 // plain FROM TO copies a file or stdout with what differs from run to run replaced:
@@ -204,6 +205,9 @@ func plainCmd(ts *testscript.TestScript, neg bool, args []string) {
 		line = strings.TrimSuffix(line, "\n")
 		table := rows.MatchString(line) || strings.Contains(line, "N/A       N/A        N       N/A")
 		line = rows.ReplaceAllString(line, "${1}${2}PID")
+		if healer.MatchString(line) {
+			line, table = healer.ReplaceAllString(line, "${1}PID"), true
+		}
 		line = strings.ReplaceAll(line, ts.Getenv("ADDR")+":"+ts.Getenv("BRICKS"), "server1:/bricks")
 		line = strings.ReplaceAll(line, ts.Getenv("BRICKS"), "/bricks")
 		line = strings.ReplaceAll(line, ts.Getenv("ADDR"), "server1")

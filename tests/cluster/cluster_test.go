@@ -78,6 +78,7 @@ type layout struct {
 	data   func(i int) bool // brick i stores data; nil: all do
 	set    int              // bricks per replica set, 0 or 1: none
 	size   string           // of each disk
+	heals  bool             // the heal daemon runs
 }
 
 var (
@@ -109,6 +110,9 @@ func start(t *testing.T, lay layout) *cluster {
 	}
 	c.startDaemon()
 	c.must(append(append([]string{"volume", "create", c.vol}, strings.Fields(lay.words)...), append(c.brickNames(), "force")...)...)
+	if !lay.heals {
+		c.must("volume", "set", c.vol, "cluster.self-heal-daemon", "off")
+	}
 	c.must("volume", "start", c.vol)
 	return c
 }

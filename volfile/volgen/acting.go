@@ -78,5 +78,9 @@ var acting = []spec{
 
 	{"diagnostics.latency-measurement", daemon, "latency-measurement", boolean, 0, 0, none, onBoth, "With diagnostics.count-fop-hits: volume profile info shows what the bricks measured."},
 	{"diagnostics.count-fop-hits", daemon, "count-fop-hits", boolean, 0, 0, none, onBoth, "With diagnostics.latency-measurement: volume profile info shows what the bricks measured."},
+	{"cluster.self-heal-daemon", daemon, "self-heal-daemon", boolean, 0, 0, none, onBoth, "Heal copies that missed changes, in the background."},
+	{"cluster.heal-timeout", daemon, "heal-timeout", count, 5, inf, none, onBoth, "Seconds after which the heal daemon looks for work even if nothing has called it."},
+	{"cluster.shd-max-threads", daemon, "shd-max-threads", number, 1, 64, none, onBoth, "Inodes that the heal daemon heals at once for each brick of its node."},
+	{"cluster.favorite-child-policy", daemon, "favorite-child-policy", enum, 0, 0, []string{"none", "size", "ctime", "mtime", "majority"}, onBoth, "How the heal daemon resolves split-brains of files without being asked."},
 	{"cluster.server-quorum-type", daemon, "server-quorum-type", enum, 0, 0, []string{"none", "server"}, onBoth, "With server, a node that sees too few of its peers (cluster.server-quorum-ratio) stops the volume's bricks."},
 }

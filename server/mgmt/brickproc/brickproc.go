@@ -18,6 +18,7 @@ type Config struct {
 	LogDir string
 	Daemon string // where bricks reach this daemon: its unix socket
 	Listen string // address bricks listen on, "" for all
+	Port   int    // of the daemons, this one and those beside other bricks
 	Ports  *portmap.Map
 	Log    *slog.Logger
 }
@@ -70,7 +71,9 @@ func (s *Supervisor) Want(specs []Spec) {
 		k := s.keepers[spec.Path]
 		if k == nil {
 			// Here, so that the ports of a volume's bricks are in their order.
-			if err := s.cfg.Ports.Reserve(spec.Path); err != nil {
+			if spec.Kind == Heald {
+				// It has none.
+			} else if err := s.cfg.Ports.Reserve(spec.Path); err != nil {
 				s.cfg.Log.Error("no port for a brick", "brick", spec.Path, "error", err)
 			}
 			k = newKeeper(spec)

@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// A Spec describes a brick that should run.
+// A Spec describes a process that should run: a brick, or the node's heal daemon.
 type Spec struct {
+	Kind      Kind
 	Volume    string
 	VolumeID  string
 	Host      string // as in the volume's definition
@@ -27,14 +28,32 @@ func dashed(path string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(path, "/"), "/", "-")
 }
 
-// PidFile returns the path of a brick's pid file.
+// Kind is what a process is.
+type Kind int
+
+const (
+	Brick Kind = iota
+	// Heald is the heal daemon. It has no port, and of a Spec only the Path HealdPath.
+	Heald
+)
+
+// HealdPath stands where a brick's path does: it is no path of a brick.
+const HealdPath = "heald"
+
+// PidFile returns the path of a process's pid file.
 func PidFile(runDir string, s *Spec) string {
+	if s.Kind == Heald {
+		return filepath.Join(runDir, "heald", "heald.pid")
+	}
 	return filepath.Join(runDir, "vols", s.Volume, s.Host+"-"+dashed(s.Path)+".pid")
 }
 
 // Socket returns the path of a brick's admin socket. It is short, since the kernel
 // takes at most 107 bytes: the brick is in it as a hash.
 func Socket(runDir string, s *Spec) string {
+	if s.Kind == Heald {
+		return filepath.Join(runDir, "heald.socket")
+	}
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%s\x00%s", s.Volume, s.Host, s.Path)
 	return filepath.Join(runDir, fmt.Sprintf("%016x.socket", h.Sum64()))
@@ -42,6 +61,9 @@ func Socket(runDir string, s *Spec) string {
 
 // LogFile returns the path of a brick's log.
 func LogFile(logDir string, s *Spec) string {
+	if s.Kind == Heald {
+		return filepath.Join(logDir, "heald.log")
+	}
 	return filepath.Join(logDir, "bricks", dashed(s.Path)+".log")
 }
 
@@ -119,5 +141,5 @@ func reasonOf(runDir string, s *Spec, ended string) string {
 	if first == "" {
 		return ended
 	}
-	return strings.TrimPrefix(first, "gofs brick: ")
+	return strings.TrimPrefix(strings.TrimPrefix(first, "gofs brick: "), "gofs heald: ")
 }

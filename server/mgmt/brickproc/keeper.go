@@ -209,7 +209,9 @@ func (s *Supervisor) await(ctx context.Context, k *keeper, p *process) {
 			return
 		}
 		if err == nil && r.Serving && r.PID == p.pid {
-			if err := s.cfg.Ports.Keep(k.spec.Path, r.Port); err != nil {
+			if k.spec.Kind == Heald {
+				// It has none.
+			} else if err := s.cfg.Ports.Keep(k.spec.Path, r.Port); err != nil {
 				s.cfg.Log.Error("cannot record a brick's port", "brick", k.spec.Path, "error", err)
 			}
 			k.set(State{Online: true, PID: p.pid, Port: r.Port})

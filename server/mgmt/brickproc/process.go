@@ -53,7 +53,7 @@ func (s *Supervisor) find(spec *Spec) (*process, error) {
 
 // start starts the brick on its port. It does not wait until the brick serves.
 func (s *Supervisor) start(spec *Spec) (*process, error) {
-	port, err := s.cfg.Ports.Assign(spec.Path)
+	args, port, err := s.arguments(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -67,12 +67,7 @@ func (s *Supervisor) start(spec *Spec) (*process, error) {
 		return nil, err
 	}
 	defer words.Close()
-	cmd := exec.Command(s.cfg.Exe, "brick",
-		"--daemon", s.cfg.Daemon, "--volfile-id", spec.VolfileID,
-		"--volume", spec.Volume, "--volume-id", spec.VolumeID, "--brick-path", spec.Path,
-		"--listen", s.cfg.Listen, "--port", strconv.Itoa(port),
-		"--pid-file", PidFile(s.cfg.RunDir, spec), "--socket", Socket(s.cfg.RunDir, spec),
-		"--log-file", LogFile(s.cfg.LogDir, spec))
+	cmd := exec.Command(s.cfg.Exe, args...)
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), s.processors()...)
 	cmd.Stderr = words
@@ -87,6 +82,20 @@ func (s *Supervisor) start(spec *Spec) (*process, error) {
 	}
 	p.child, p.port = cmd, port
 	return p, nil
+}
+
+// arguments are those of the process, with the port it is to listen on, 0 for none.
+func (s *Supervisor) arguments(spec *Spec) (args []string, port int, err error) {
+	files := []string{"--pid-file", PidFile(s.cfg.RunDir, spec), "--socket", Socket(s.cfg.RunDir, spec), "--log-file", LogFile(s.cfg.LogDir, spec)}
+	if spec.Kind == Heald {
+		return append([]string{"heald", "--daemon", s.cfg.Daemon, "--volfile-id", spec.VolfileID, "--port", strconv.Itoa(s.cfg.Port)}, files...), 0, nil
+	}
+	if port, err = s.cfg.Ports.Assign(spec.Path); err != nil {
+		return nil, 0, err
+	}
+	return append([]string{"brick", "--daemon", s.cfg.Daemon, "--volfile-id", spec.VolfileID,
+		"--volume", spec.Volume, "--volume-id", spec.VolumeID, "--brick-path", spec.Path,
+		"--listen", s.cfg.Listen, "--port", strconv.Itoa(port)}, files...), port, nil
 }
 
 // processors says, in a brick's environment, how many processors it may keep busy: its

@@ -1,0 +1,73 @@
+package heald
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/afr/heal"
+	"github.com/gofs/gofs/volfile"
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
+)
+
+// An Engine makes the copies of a set's inodes equal: heal.Healer does.
+type Engine interface {
+	Inode(ctx context.Context, g fop.GFID) (heal.Outcome, error)
+	Compare(ctx context.Context, g fop.GFID) (heal.Outcome, error)
+	Inspect(ctx context.Context, g fop.GFID) (heal.State, error)
+	Resolve(ctx context.Context, g fop.GFID, how heal.Resolution) error
+	Pending(ctx context.Context, child int, yield func(fop.GFID) error) error
+}
+
+var _ Engine = (*heal.Healer)(nil)
+
+// NewEngine makes the engine of the replicate set that stanza n describes.
+func NewEngine(n *volfile.Node, children []xlator.Xlator, log *slog.Logger) (Engine, error) {
+	cfg := heal.Config{Name: n.Name, Names: n.Subvolumes, Arbiter: -1, Log: log}
+	pending, _ := n.Get("afr-pending-xattr")
+	for _, name := range strings.Split(pending, ",") {
+		cfg.Keys = append(cfg.Keys, changelog.KeyPrefix+name)
+	}
+	if len(cfg.Keys) != len(children) {
+		return nil, fmt.Errorf("set %s has %d bricks and %d names for their marks", n.Name, len(children), len(cfg.Keys))
+	}
+	if arbiters, _ := n.Get("arbiter-count"); arbiters != "" && arbiters != "0" {
+		cfg.Arbiter = len(children) - 1
+	}
+	var err error
+	if cfg.Quorum, err = quorumOf(n, len(children)); err != nil {
+		return nil, err
+	}
+	if policy, ok := n.Get("favorite-child-policy"); ok {
+		if cfg.Policy, err = heal.ParsePolicy(policy); err != nil {
+			return nil, err
+		}
+	}
+	return heal.New(cfg, children), nil
+}
+
+// quorumOf reads the set's quorum as afr does.
+func quorumOf(n *volfile.Node, bricks int) (changelog.Quorum, error) {
+	q := changelog.Quorum{N: bricks}
+	switch t, _ := n.Get("quorum-type"); t {
+	case "none":
+		q.Type = changelog.QuorumNone
+	case "auto":
+		q.Type = changelog.QuorumAuto
+	case "fixed":
+		q.Type = changelog.QuorumFixed
+		text, _ := n.Get("quorum-count")
+		count, err := strconv.Atoi(text)
+		if err != nil || count < 1 || count > bricks {
+			return q, fmt.Errorf("set %s: quorum-count %q is not a number from 1 to %d", n.Name, text, bricks)
+		}
+		q.Count = count
+	default:
+		return q, fmt.Errorf("set %s: quorum-type %q is not known", n.Name, t)
+	}
+	return q, nil
+}
