@@ -238,6 +238,15 @@ func (d *Daemon) watched(ctx context.Context, c *mgmt.Client, call func(context.
 // once, without those that do not.
 const reading = 150 * time.Millisecond
 
+// readingOf is how long nodes may take for a status: more if bricks have to look into
+// their memory or at their disks for it.
+func readingOf(q *mgmt.StatusReq) time.Duration {
+	if q.View != "" || q.Detail {
+		return askingBricks
+	}
+	return reading
+}
+
 // statusEverywhere gathers the states of bricks from all nodes that answer.
 func (d *Daemon) statusEverywhere(ctx context.Context, q *mgmt.StatusReq, volumes []string) *mgmt.StatusReply {
 	var mu sync.Mutex
@@ -250,7 +259,7 @@ func (d *Daemon) statusEverywhere(ctx context.Context, q *mgmt.StatusReq, volume
 		}
 		return err
 	}
-	errs := d.everywhere(ctx, d.store.State().NodeIDs(), reading,
+	errs := d.everywhere(ctx, d.store.State().NodeIDs(), readingOf(q),
 		func(ctx context.Context) error { return add(d.localStatus(ctx, q)) },
 		func(ctx context.Context, _ string, c *mgmt.Client) error { return add(c.LocalStatus(ctx, q)) })
 	r := d.merge(parts, volumes)

@@ -52,7 +52,7 @@ func (d *Daemon) withDaemons(ctx context.Context, q *mgmt.StatusReq, r *mgmt.Sta
 
 // localStatus is Status of this node's bricks.
 func (d *Daemon) localStatus(ctx context.Context, q *mgmt.StatusReq) (*mgmt.StatusReply, error) {
-	ctx, cancel := context.WithTimeout(ctx, reading*2/3)
+	ctx, cancel := context.WithTimeout(ctx, readingOf(q)*2/3)
 	defer cancel()
 	s := d.store.State()
 	r := &mgmt.StatusReply{Volumes: []mgmt.VolumeStatus{}}

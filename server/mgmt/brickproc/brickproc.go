@@ -2,6 +2,7 @@ package brickproc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -186,6 +187,8 @@ func (s *Supervisor) State(ctx context.Context, path string) State {
 	}
 	r, err := s.ask(ctx, &k.spec)
 	switch {
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
+		// The caller is in a hurry: what is known must do.
 	case err != nil:
 		now.Online, now.Reason = false, fmt.Sprintf("the process does not answer: %v", err)
 	case !r.Serving:
