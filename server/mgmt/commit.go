@@ -26,6 +26,7 @@ const (
 // A command that does not fit is an *mgmt.Error with the reason.
 func (d *Daemon) commit(ctx context.Context, c *store.Command) (uint64, error) {
 	c.ID = newUUID()
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	maybe := false // an attempt ended without an answer
@@ -35,7 +36,7 @@ func (d *Daemon) commit(ctx context.Context, c *store.Command) (uint64, error) {
 		case r.Refusal != "":
 			return 0, mgmt.Errorf("%s", r.Refusal)
 		case !r.NotLeader && r.Unknown == "":
-			if err := d.store.Await(ctx, r.Index); err != nil {
+			if err := d.hear(whole, r.Index); err != nil {
 				return 0, mgmt.Errorf("The change was made, but this node does not hear of it: %v", err)
 			}
 			return r.Index, nil
@@ -49,6 +50,13 @@ func (d *Daemon) commit(ctx context.Context, c *store.Command) (uint64, error) {
 		case <-time.After(retrying):
 		}
 	}
+}
+
+// hear waits until this node's state contains a change that was made elsewhere.
+func (d *Daemon) hear(ctx context.Context, index uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return d.store.Await(ctx, index)
 }
 
 // catchUp waits until this node's state has everything that the leader's has, so that an
