@@ -110,6 +110,7 @@ func (s Set) String() string { return fmt.Sprintf("%b", uint16(s)) }
 // A Matrix holds what each child of a replica set says about one inode.
 type Matrix struct {
 	N       int
+	Quorum  Quorum                             // by which changes are acknowledged; its zero value: by any child
 	Replied Set                                // children whose row is known
 	Pending [MaxReplicas][MaxReplicas]Counters // Pending[i][j]: i says that j missed changes
 	Dirty   [MaxReplicas]Counters
@@ -130,15 +131,19 @@ func (m *Matrix) Accused(k Class) Set {
 	return bad
 }
 
-// Readable returns the children whose copy may be read for class k. Empty although
-// somebody replied: split-brain, except for Entry, where nobody's names are thrown
-// away and so everybody may be read.
+// Readable returns the children whose copy may be read for class k: those that nobody
+// accuses, or, if there are none, those that Direct calls sources all the same. Empty
+// although somebody replied: split-brain, or who has the right copy did not reply. Names
+// are not thrown away in a split-brain, so that everybody's may be read then.
 func (m *Matrix) Readable(k Class) Set {
-	good := m.Replied &^ m.Accused(k)
-	if good == 0 && k == Entry {
+	if good := m.Replied &^ m.Accused(k); good != 0 {
+		return good
+	}
+	d := m.Direct(k, m.Quorum, All(m.N))
+	if d.Doubt == Split && k == Entry {
 		return m.Replied
 	}
-	return good
+	return d.Sources
 }
 
 // QuorumType is option quorum-type.

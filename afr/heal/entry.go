@@ -157,6 +157,10 @@ func (n *nameHeal) bring(ctx context.Context, i int) error {
 			n.count(i, 1, 0)
 			n.noteTimes(ctx, i, g)
 		}
+		if fop.Errno(err) == syscall.EEXIST { // it went to its place meanwhile, or something else did
+			n.postpone("a name changed under the healer")
+			return nil
+		}
 		return err
 	}
 	for _, at := range n.linksOn(ctx, i, g) {
@@ -171,10 +175,12 @@ func (n *nameHeal) bring(ctx context.Context, i int) error {
 
 // noteTimes puts back the times of an inode that linking or renaming changed.
 func (n *nameHeal) noteTimes(ctx context.Context, i int, g fop.GFID) {
-	a := n.copiesOf(ctx, g).iatt[n.truth.From]
-	if !a.Known() {
+	c := n.copiesOf(ctx, g)
+	from := lowest(c.m.Replied & n.reference(i) &^ c.m.Accused(changelog.Metadata))
+	if from < 0 {
 		return
 	}
+	a := c.iatt[from]
 	_, err := n.h.children[i].Setattr(ctx, &fop.SetattrReq{Req: n.l.req(i), GFID: g, Valid: fop.SetCtime, Ctime: a.Ctime})
 	if err != nil {
 		n.h.Log.Debug("a ctime could not be put back", "child", n.h.Names[i], "gfid", g, "error", err)

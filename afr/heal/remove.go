@@ -89,6 +89,9 @@ func (r *removal) keep(ctx context.Context, dir fop.GFID, name string, s changel
 		}
 		if st.Iatt.Nlink > 1 {
 			_, err := x.Unlink(ctx, &fop.UnlinkReq{Req: r.l.req(r.on), Parent: dir, Name: name, GFID: s.GFID})
+			if err == nil {
+				r.noteTimes(ctx, r.on, s.GFID)
+			}
 			return r.removed(err)
 		}
 	}
