@@ -90,7 +90,7 @@ func ipv6Answers(p *pool) {
 			p.t.Errorf("gofs %s: %v\n%s", strings.Join(c.args, " "), err, out)
 		}
 	}
-	if out := a[0].must("volume", "status", "vol"); strings.Count(out, " Y ") != 3 {
+	if out := a[0].must("volume", "status", "vol"); running(out) != 3 {
 		p.t.Errorf("status:\n%s", out)
 	}
 	remote, err := in(p.t.Context(), p.name+"-100", gofs, "--remote-host="+a[1].addr, "volume", "list").CombinedOutput()
