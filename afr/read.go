@@ -92,7 +92,7 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 	if q.Name != "" && l.present != st.up {
 		return r.lookupRest(ctx, q, l, st)
 	}
-	l.matrix.N = len(r.children)
+	l.matrix.N, l.matrix.Quorum = len(r.children), r.quorum
 	for i := range l.present.Each {
 		r.row(&l.matrix, i, l.replies[i].Xattrs)
 		l.iatt = &l.replies[i].Iatt
@@ -200,14 +200,17 @@ func (l *looked) reply(r *replicate, q *fop.LookupReq) (*fop.LookupReply, error)
 	switch l.iatt.Type {
 	case fop.TypeReg:
 		data = l.matrix.Readable(changelog.Data)
-		switch {
-		case data == 0: // split-brain: stat shows some copy, data cannot be had
-			data = l.present
-		case data&r.dataSet() == 0: // only the arbiter is good
+		if data != 0 && data&r.dataSet() == 0 { // only the arbiter is good
 			return nil, errDown
 		}
 	case fop.TypeDir:
 		data = l.matrix.Readable(changelog.Entry)
+	}
+	if (data == 0 || meta == 0) && l.matrix.Replied != r.all() {
+		return nil, errDown // the right copy may be on a brick that is away
+	}
+	if data == 0 { // split-brain: stat shows some copy, data cannot be had
+		data = l.present
 	}
 	if meta == 0 {
 		meta = l.present
