@@ -207,7 +207,9 @@ var scenes = map[string]scene{
 	},
 }
 
-func itoa(i int) string { return string([]byte{byte('0' + i/100), byte('0' + i/10%10), byte('0' + i%10)}) }
+func itoa(i int) string {
+	return string([]byte{byte('0' + i/100), byte('0' + i/10%10), byte('0' + i%10)})
+}
 
 // TestMissed lets bricks miss each scene, in each kind of set.
 func TestMissed(t *testing.T) {
