@@ -244,22 +244,32 @@ func (r *replicate) goodFor(ctx context.Context, g fop.GFID, class changelog.Cla
 	}
 	in.mu.Lock()
 	if s.state == held && !s.lease.stale(st) {
-		good := s.lease.good[class] & s.lease.live(st)
+		live := s.lease.live(st)
+		good := s.lease.good[class] & live
 		in.mu.Unlock()
-		return good, nil
+		return r.orAway(good, live)
 	}
 	in.mu.Unlock()
 	if r.clean.now() {
 		return st.up, nil
 	}
 	if k, ok := in.recall(st.sum, time.Now()); ok {
-		return k.good[class], nil
+		return r.orAway(k.good[class], st.up)
 	}
 	l, err := r.lookupAll(ctx, &fop.LookupReq{Req: fop.Req{Caller: internalCaller}, GFID: g}, st, true)
 	if err != nil {
 		return 0, err
 	}
-	return l.matrix.Readable(class), nil
+	return r.orAway(l.matrix.Readable(class), l.matrix.Replied)
+}
+
+// orAway is good, and ENOTCONN if it is empty while somebody who was not asked may have
+// the right copy: only if all are accused is it a split-brain.
+func (r *replicate) orAway(good, asked set) (set, error) {
+	if good == 0 && asked != r.all() {
+		return 0, errDown
+	}
+	return good, nil
 }
 
 // readFrom does a reading fop on one good copy, and on the next if that one fails.
