@@ -133,7 +133,9 @@ func (b *brick) links(in *inode) (ls []fop.Link) {
 			}
 		}
 	}
-	slices.SortFunc(ls, func(a, b fop.Link) int { return strings.Compare(a.Name+string(a.Parent[:]), b.Name+string(b.Parent[:])) })
+	slices.SortFunc(ls, func(a, b fop.Link) int {
+		return strings.Compare(a.Name+string(a.Parent[:]), b.Name+string(b.Parent[:]))
+	})
 	return ls
 }
 
