@@ -111,6 +111,7 @@ func (s Set) String() string { return fmt.Sprintf("%b", uint16(s)) }
 type Matrix struct {
 	N       int
 	Quorum  Quorum                             // by which changes are acknowledged; its zero value: by any child
+	Stores  Set                                // children that hold data; none given: all
 	Replied Set                                // children whose row is known
 	Pending [MaxReplicas][MaxReplicas]Counters // Pending[i][j]: i says that j missed changes
 	Dirty   [MaxReplicas]Counters
@@ -136,14 +137,19 @@ func (m *Matrix) Accused(k Class) Set {
 // although somebody replied: split-brain, or who has the right copy did not reply. Names
 // are not thrown away in a split-brain, so that everybody's may be read then.
 func (m *Matrix) Readable(k Class) Set {
-	if good := m.Replied &^ m.Accused(k); good != 0 {
+	stores := All(m.N)
+	if k == Data && m.Stores != 0 {
+		stores = m.Stores
+	}
+	good := m.Replied &^ m.Accused(k)
+	if good&stores != 0 {
 		return good
 	}
-	d := m.Direct(k, m.Quorum, All(m.N))
+	d := m.Direct(k, m.Quorum, stores)
 	if d.Doubt == Split && k == Entry {
 		return m.Replied
 	}
-	return d.Sources
+	return good | d.Sources
 }
 
 // QuorumType is option quorum-type.

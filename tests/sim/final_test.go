@@ -169,7 +169,13 @@ func (s *sim) quorum() bool { return len(s.bricks) > 2 }
 
 // checkInode checks all copies of an inode, and returns what a directory leads to.
 func (s *sim) checkInode(g fop.GFID, anywhere map[fop.GFID]bool) []fop.GFID {
-	m := changelog.Matrix{N: len(s.bricks)}
+	m := changelog.Matrix{N: len(s.bricks), Quorum: changelog.Quorum{N: len(s.bricks)}}
+	if s.quorum() {
+		m.Quorum.Type = changelog.QuorumAuto
+	}
+	if s.conf.arbiter {
+		m.Stores = changelog.All(2)
+	}
 	copies := make([]*copied, len(s.bricks))
 	for i := range s.bricks {
 		if copies[i] = s.copyOf(i, g); copies[i] == nil {

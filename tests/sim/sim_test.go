@@ -33,9 +33,9 @@ var (
 
 // regressions are seeds that found a bug once.
 var regressions = map[string][]int64{
-	"replica 2": {11, 22},
-	"replica 3": {9, 66, 106, 143},
-	"arbiter":   {9, 35, 49, 67, 181},
+	"replica 2": {11, 22, 36, 74},
+	"replica 3": {9, 10, 66, 106, 143, 212},
+	"arbiter":   {9, 30, 35, 49, 67, 181, 212, 281, 1005},
 }
 
 // A config is a kind of replica set.
