@@ -44,7 +44,13 @@ func (a *admin) runDir() string {
 func (a *admin) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { a.obeySignals(ctx) })
+	// Before anybody can see the socket and believe that signals are obeyed.
+	signals := make(chan os.Signal, 2) // room for one of each
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGHUP)
+	wg.Go(func() {
+		defer signal.Stop(signals)
+		a.obeySignals(ctx, signals)
+	})
 	l, err := a.listen()
 	if err != nil {
 		a.log.Info("the daemon cannot ask this mount", "reason", err)
@@ -129,10 +135,7 @@ func (a *admin) dump(parts []string) (string, error) {
 	})
 }
 
-func (a *admin) obeySignals(ctx context.Context) {
-	ch := make(chan os.Signal, 2) // room for one of each
-	signal.Notify(ch, syscall.SIGUSR1, syscall.SIGHUP)
-	defer signal.Stop(ch)
+func (a *admin) obeySignals(ctx context.Context, ch <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
