@@ -86,9 +86,12 @@ func Run(ctx context.Context, cfg Config) error {
 
 // use makes the sets those of a volfile. Sets that are the same go on.
 func (d *Daemon) use(ctx context.Context, text string) error {
-	g, err := volfile.Parse(text)
-	if err != nil {
-		return err
+	g := &volfile.Graph{} // of nothing, if there is nothing to heal any more
+	if text != "" {
+		var err error
+		if g, err = volfile.Parse(text); err != nil {
+			return err
+		}
 	}
 	wanted := map[string]*volfile.Node{}
 	for _, n := range g.Nodes {
