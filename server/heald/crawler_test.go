@@ -78,6 +78,12 @@ func (x *index) Inode(_ context.Context, g fop.GFID) (heal.Outcome, error) {
 	return heal.Outcome{Kind: k}, nil
 }
 
+func (x *index) tries() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.tried
+}
+
 func (x *index) Compare(ctx context.Context, g fop.GFID) (heal.Outcome, error) {
 	return x.Inode(ctx, g)
 }
@@ -151,7 +157,7 @@ func TestCrawler(t *testing.T) {
 		defer s.close()
 		c := s.crawlers[0]
 		time.Sleep(5 * time.Second)
-		if x.tried != 0 {
+		if x.tries() != 0 {
 			t.Error("it heals although no brick is connected")
 		}
 		s.event(0, xlator.Event{Kind: xlator.ChildUp})
@@ -168,9 +174,9 @@ func TestCrawler(t *testing.T) {
 			t.Errorf("statistics = %+v", st)
 		}
 		// What cannot be healed is tried less and less often.
-		before := x.tried
+		before := x.tries()
 		time.Sleep(10 * time.Minute)
-		if n := x.tried - before; n > 60 {
+		if n := x.tries() - before; n > 60 {
 			t.Errorf("two inodes that cannot be healed were tried %d times in ten minutes", n)
 		}
 		list, err := c.info(t.Context(), &mgmt.HealInfoAsk{Entries: true, Split: true})
