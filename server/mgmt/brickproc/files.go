@@ -43,7 +43,7 @@ const HealdPath = "heald"
 // PidFile returns the path of a process's pid file.
 func PidFile(runDir string, s *Spec) string {
 	if s.Kind == Heald {
-		return filepath.Join(runDir, "heald", "heald.pid")
+		return filepath.Join(runDir, "vols", "heald", "heald.pid") // where what ends bricks looks
 	}
 	return filepath.Join(runDir, "vols", s.Volume, s.Host+"-"+dashed(s.Path)+".pid")
 }
