@@ -111,8 +111,8 @@ func TestReadyWithoutPeers(t *testing.T) {
 		t.Errorf("after that it answers: %q, %v", out, err)
 	}
 	p.eventually(10*time.Second, func() string {
-		if len(n.brickPids()) != 1 {
-			return "its brick does not run"
+		if len(n.brickPids()) != 2 {
+			return "its brick or its heal daemon does not run"
 		}
 		return ""
 	})

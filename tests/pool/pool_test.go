@@ -235,6 +235,7 @@ func (n *node) rules(verb string) {
 	n.p.sh("for p in tcp udp; do for d in sport dport; do ip -n %s rule %s ipproto $p $d 24007 blackhole; done; done", n.ns, verb)
 }
 
+// brickPids are the processes of its bricks and its heal daemon.
 func (n *node) brickPids() (out []int) {
 	files, _ := filepath.Glob(n.path("run/vols/*/*.pid"))
 	for _, f := range files {
