@@ -51,6 +51,7 @@ var files = map[string]string{
 	"/usr/share/bash-completion/completions/gofs":              "-rw-r--r--",
 	"/usr/share/doc/gofs/LICENSE":                              "-rw-r--r--",
 	"/usr/share/doc/gofs/README.md":                            "-rw-r--r--",
+	"/usr/share/doc/gofs/benchmarks.md":                        "-rw-r--r--",
 	"/usr/share/doc/gofs/mounting.md":                          "-rw-r--r--",
 	"/usr/share/doc/gofs/operations.md":                        "-rw-r--r--",
 	"/usr/share/fish/vendor_completions.d/gofs.fish":           "-rw-r--r--",
