@@ -122,7 +122,7 @@ func (d *Daemon) prepare(ctx context.Context, v *store.Volume, force bool) error
 	}
 	nodes := d.nodesOf(v)
 	errs := d.everywhere(ctx, nodes, ordering,
-		func(context.Context) error { return d.prepareHere(v, force) },
+		func(ctx context.Context) error { return d.prepareHere(ctx, v, force) },
 		func(ctx context.Context, _ string, c *mgmt.Client) error {
 			return c.Prepare(ctx, &mgmt.PrepareReq{Volume: body, Force: force})
 		})

@@ -116,12 +116,12 @@ func (p peerService) Commit(_ context.Context, command json.RawMessage) (*mgmt.C
 
 func (p peerService) Index(context.Context) (uint64, error) { return p.d.store.Sync() }
 
-func (p peerService) Prepare(_ context.Context, q *mgmt.PrepareReq) error {
+func (p peerService) Prepare(ctx context.Context, q *mgmt.PrepareReq) error {
 	v := new(store.Volume)
 	if err := json.Unmarshal(q.Volume, v); err != nil {
 		return mgmt.Errorf("the volume cannot be read: %v", err)
 	}
-	return p.d.prepareHere(v, q.Force)
+	return p.d.prepareHere(ctx, v, q.Force)
 }
 
 func (p peerService) Unprepare(_ context.Context, volumeID string) error {

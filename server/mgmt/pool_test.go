@@ -337,13 +337,13 @@ func TestProbeAndDetach(t *testing.T) {
 	}
 }
 
-func TestChangesAnywhere(t *testing.T) {
-	n := testNodes(t, 2, 3)
-	mustProbe(t, n[0], n[1], n[2])
+// sameAtOnce creates one volume on bricks of three nodes at all three at once; one must succeed.
+func sameAtOnce(t *testing.T, n []*testNode, name string) {
+	t.Helper()
 	var wg sync.WaitGroup
 	errs := make([]error, 3)
-	for i := range n {
-		wg.Go(func() { errs[i] = n[i].create("same", 3, n[0].brick("b"), n[1].brick("b"), n[2].brick("b")) })
+	for i := range errs {
+		wg.Go(func() { errs[i] = n[i].create(name, 3, n[0].brick(name), n[1].brick(name), n[2].brick(name)) })
 	}
 	wg.Wait()
 	done := 0
@@ -357,11 +357,20 @@ func TestChangesAnywhere(t *testing.T) {
 	if done != 1 {
 		t.Fatalf("%d of three creations of one volume succeeded: %v", done, errs)
 	}
+}
+
+func TestChangesAnywhere(t *testing.T) {
+	n := testNodes(t, 2, 3)
+	mustProbe(t, n[0], n[1], n[2])
+	for i := range 10 {
+		sameAtOnce(t, n, fmt.Sprint("same", i))
+	}
+	sameAtOnce(t, n, "same")
 	if warning, err := n[1].startVolume("same"); err != nil || warning != "" {
 		t.Fatalf("start = %q, %v", warning, err)
 	}
 	for _, m := range n {
-		path := strings.SplitN(m.brick("b"), ":", 2)[1]
+		path := strings.SplitN(m.brick("same"), ":", 2)[1]
 		if !m.bricks.State(t.Context(), path).Online {
 			t.Errorf("brick of %s does not run after volume start", m.host)
 		}

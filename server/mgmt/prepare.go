@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -51,23 +52,61 @@ type preparation struct {
 // it is neither used nor taken back: who asked for it has died.
 const abandoned = 30 * time.Second
 
-// taken tells whether path is a directory that is being prepared for a volume.
-func (m *preparedBricks) taken(path string) bool {
+// takenBy returns the id of the volume that path is being prepared for, or "".
+func (m *preparedBricks) takenBy(path string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, p := range m.byID {
+	for id, p := range m.byID {
 		if time.Since(p.at) < abandoned && slices.ContainsFunc(p.bricks, func(b *prepared) bool { return b.path == path }) {
-			return true
+			return id
 		}
 	}
-	return false
+	return ""
 }
 
+// givingWay is the pause after which a preparation looks again whether another one, which
+// has its directories, has given up or become a volume.
+const givingWay = 10 * time.Millisecond
+
 // prepareHere checks and marks the directories of this node's bricks; if it fails they
-// are left as they were.
-func (d *Daemon) prepareHere(v *store.Volume, force bool) error {
+// are left as they were. Of creations that want the same directories at the same time one
+// must succeed: that of the smallest volume id waits where another was first, and the
+// others are refused at once and take back what they hold elsewhere.
+func (d *Daemon) prepareHere(ctx context.Context, v *store.Volume, force bool) error {
+	ctx, cancel := context.WithTimeout(ctx, ordering/2) // who asked must not have given up before
+	defer cancel()
+	for {
+		rival, err := d.tryPrepare(v, force)
+		if err == nil || rival <= v.ID {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(givingWay):
+		}
+	}
+}
+
+// tryPrepare does prepareHere once, and names the volume that was first, if that is why
+// it failed.
+func (d *Daemon) tryPrepare(v *store.Volume, force bool) (rival string, err error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
+	for _, b := range v.Bricks {
+		if b.Node != d.uuid {
+			continue
+		}
+		rival = d.made.takenBy(b.Path)
+		if rival != "" || d.store.State().Overlap(b.Node, b.Path) != "" {
+			return rival, mgmt.Errorf("Brick: %s:%s not available. Brick may be containing or be contained by an existing brick.", b.Host, b.Path)
+		}
+	}
+	return "", d.prepareAll(v, force)
+}
+
+// prepareAll prepares this node's bricks, or none. d.changing is held.
+func (d *Daemon) prepareAll(v *store.Volume, force bool) error {
 	var done []*prepared
 	err := d.prepareEach(v, force, &done)
 	if err != nil {
@@ -84,13 +123,9 @@ func (d *Daemon) prepareHere(v *store.Volume, force bool) error {
 }
 
 func (d *Daemon) prepareEach(v *store.Volume, force bool, done *[]*prepared) error {
-	s := d.store.State()
 	for _, b := range v.Bricks {
 		if b.Node != d.uuid {
 			continue
-		}
-		if s.Overlap(b.Node, b.Path) != "" || d.made.taken(b.Path) {
-			return mgmt.Errorf("Brick: %s:%s not available. Brick may be containing or be contained by an existing brick.", b.Host, b.Path)
 		}
 		p := &prepared{path: b.Path}
 		*done = append(*done, p)
