@@ -88,12 +88,15 @@ func (s *Store) connect() raft.Transport {
 		_, t := raft.NewInmemTransport(raft.ServerAddress(s.cfg.Node))
 		return t
 	}
-	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: s.cfg.Streams(), MaxPool: 3, Timeout: rpcTimeout, Logger: s.hclog()})
+	return newPatient(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: s.cfg.Streams(), MaxPool: 3, Timeout: rpcTimeout, Logger: s.hclog()}))
 }
 
 // stop stops Raft. restarting is held for writing.
 func (s *Store) stop() error {
+	if p, ok := s.transport.(*patient); ok {
+		p.release()
+	}
 	err := s.raft.Shutdown().Error()
 	if c, ok := s.transport.(raft.WithClose); ok {
 		err = errors.Join(err, c.Close())
