@@ -57,6 +57,7 @@ func (p *pool) runFio() func() {
 	p.t.Helper()
 	cmd := exec.Command("fio", "--name=w", "--directory="+p.mnt, "--rw=randrw", "--bs=4k", "--size=8m", "--numjobs=2",
 		"--time_based", "--runtime=600", "--verify=crc32c", "--verify_fatal=1", "--rate_iops=200", "--minimal")
+	cmd.Dir = p.dir // fio leaves its state there
 	out, err := os.Create(p.dir + "/fio.out")
 	if err != nil {
 		p.t.Fatal(err)
