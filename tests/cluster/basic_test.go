@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gofs/gofs/tests/copies"
 )
 
 // TestClassic is what everybody tries first.
@@ -29,7 +31,7 @@ func TestClassic(t *testing.T) {
 		if st.Size != want || st.Nlink != 2 {
 			t.Errorf("brick %d: %d bytes and %d links, want %d and 2", i, st.Size, st.Nlink, want)
 		}
-		gfids = append(gfids, fmt.Sprintf("%x", xattr(p, "trusted.gfid")))
+		gfids = append(gfids, fmt.Sprintf("%x", copies.Xattr(p, "trusted.gfid")))
 	}
 	if gfids[0] != gfids[1] || gfids[0] != gfids[2] || len(gfids[0]) != 32 {
 		t.Errorf("GFIDs are %v", gfids)

@@ -9,12 +9,10 @@ package cluster
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,7 +23,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/gofs/gofs/tests/copies"
 )
 
 var gofs string // the binary under test
@@ -443,53 +441,13 @@ func (m *mounted) end() {
 
 func (m *mounted) path(name string) string { return filepath.Join(m.dir, name) }
 
-// xattr returns an extended attribute of a file on a brick, or nil.
-func xattr(path, name string) []byte {
-	buf := make([]byte, 64<<10)
-	n, err := unix.Lgetxattr(path, name, buf)
-	if err != nil {
-		return nil
-	}
-	return buf[:n]
-}
-
-// marks are the counters of one changelog xattr: data, metadata, entry.
-type marks [3]uint32
-
-func (m marks) zero() bool { return m == marks{} }
-
-func readMarks(path, name string) marks {
-	var m marks
-	if v := xattr(path, name); len(v) == 12 {
-		for i := range m {
-			m[i] = binary.BigEndian.Uint32(v[4*i:])
-		}
-	}
-	return m
-}
-
 // pending returns what brick i says against brick j of its set about a file.
-func (c *cluster) pending(i, j int, name string) marks {
-	return readMarks(filepath.Join(c.bricks[i], name), fmt.Sprintf("trusted.afr.%s-client-%d", c.vol, j))
+func (c *cluster) pending(i, j int, name string) copies.Marks {
+	return copies.ReadMarks(filepath.Join(c.bricks[i], name), fmt.Sprintf("trusted.afr.%s-client-%d", c.vol, j))
 }
 
-func (c *cluster) dirty(i int, name string) marks {
-	return readMarks(filepath.Join(c.bricks[i], name), "trusted.afr.dirty")
-}
-
-// walk calls f for everything that users made on a brick.
-func walk(brick string, f func(rel string, d fs.DirEntry)) error {
-	return filepath.WalkDir(brick, func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, _ := filepath.Rel(brick, p)
-		if rel == ".glusterfs" {
-			return fs.SkipDir
-		}
-		f(rel, d)
-		return nil
-	})
+func (c *cluster) dirty(i int, name string) copies.Marks {
+	return copies.ReadMarks(filepath.Join(c.bricks[i], name), "trusted.afr.dirty")
 }
 
 // checkClean checks a volume that nothing happened to: the copies are equal, and there
@@ -505,65 +463,18 @@ func (c *cluster) checkClean() {
 // unclean says what is not as it should be on the bricks.
 func (c *cluster) unclean() error {
 	var errs []error
-	for first := 0; first < len(c.bricks); first += max(c.layout.set, 1) {
-		var trees []map[string]string
-		for i := first; i < first+max(c.layout.set, 1); i++ {
-			tree, err := c.tree(i)
-			errs = append(errs, err)
-			trees = append(trees, tree)
-		}
-		for k := range trees[1:] {
-			if d := differ(trees[0], trees[k+1]); d != "" {
-				errs = append(errs, fmt.Errorf("bricks %d and %d: %s", first, first+k+1, d))
-			}
-		}
+	for set := range slices.Chunk(c.copies(), max(c.layout.set, 1)) {
+		errs = append(errs, copies.Differ(set, false))
 	}
 	return errors.Join(errs...)
 }
 
-// tree describes all that is on brick i, and tells of marks. Content and size of an
-// arbiter's files are left out everywhere, when there is one.
-func (c *cluster) tree(i int) (map[string]string, error) {
-	out := map[string]string{}
-	var errs []error
-	err := walk(c.bricks[i], func(rel string, d fs.DirEntry) {
-		p := filepath.Join(c.bricks[i], rel)
-		var st unix.Stat_t
-		if err := unix.Lstat(p, &st); err != nil {
-			errs = append(errs, err)
-			return
-		}
-		names := xattrNames(p)
-		for _, n := range names {
-			if strings.HasPrefix(n, "trusted.afr.") && !readMarks(p, n).zero() {
-				errs = append(errs, fmt.Errorf("brick %d: %s has %s=%v", i, rel, n, readMarks(p, n)))
-			}
-		}
-		s := fmt.Sprintf("%o %d:%d %x", st.Mode, st.Uid, st.Gid, xattr(p, "trusted.gfid"))
-		if !d.IsDir() {
-			s += fmt.Sprintf(" links %d", st.Nlink)
-		}
-		if c.layout.data == nil && d.Type().IsRegular() {
-			s += fmt.Sprintf(" size %d", st.Size)
-		}
-		for _, n := range names {
-			if strings.HasPrefix(n, "user.") || strings.HasPrefix(n, "security.") {
-				s += fmt.Sprintf(" %s=%x", n, xattr(p, n))
-			}
-		}
-		out[rel] = s
-	})
-	errs = append(errs, err)
-	for _, kind := range []string{"xattrop", "dirty", "entry-changes"} {
-		dir := filepath.Join(c.bricks[i], ".glusterfs/indices", kind)
-		found, _ := os.ReadDir(dir)
-		for _, e := range found {
-			if !strings.HasPrefix(e.Name(), kind+"-") {
-				errs = append(errs, fmt.Errorf("brick %d: indices/%s has %s", i, kind, e.Name()))
-			}
-		}
+// copies are the bricks.
+func (c *cluster) copies() (out []copies.Brick) {
+	for i, dir := range c.bricks {
+		out = append(out, copies.Brick{Dir: dir, Arbiter: c.layout.data != nil && !c.layout.data(i)})
 	}
-	return out, errors.Join(errs...)
+	return out
 }
 
 // sameData compares the contents of the copies on the data bricks.
@@ -584,37 +495,4 @@ func (c *cluster) sameData(rel string) {
 			c.t.Errorf("%s differs on bricks %d and %d", rel, from, i)
 		}
 	}
-}
-
-func xattrNames(path string) []string {
-	buf := make([]byte, 64<<10)
-	n, err := unix.Llistxattr(path, buf)
-	if err != nil || n == 0 {
-		return nil
-	}
-	names := strings.Split(strings.TrimRight(string(buf[:n]), "\x00"), "\x00")
-	slices.Sort(names)
-	return names
-}
-
-// differ tells the first few differences of two trees.
-func differ(a, b map[string]string) string {
-	var out []string
-	for n, s := range a {
-		if t, ok := b[n]; !ok {
-			out = append(out, fmt.Sprintf("only the first has %q (%s)", n, s))
-		} else if s != t {
-			out = append(out, fmt.Sprintf("%q is %s and %s", n, s, t))
-		}
-	}
-	for n, s := range b {
-		if _, ok := a[n]; !ok {
-			out = append(out, fmt.Sprintf("only the second has %q (%s)", n, s))
-		}
-	}
-	slices.Sort(out)
-	if len(out) > 6 {
-		out = append(out[:6], fmt.Sprintf("and %d more", len(out)-6))
-	}
-	return strings.Join(out, "; ")
 }

@@ -76,7 +76,7 @@ func killedBrick(t *testing.T, victim int) {
 	sameContent(t, m.path("big"), data)
 	c.waitFor(8*time.Second, func() error {
 		for i := range c.bricks {
-			if d := c.dirty(i, "big"); i != victim && !d.zero() {
+			if d := c.dirty(i, "big"); i != victim && !d.Zero() {
 				return fmt.Errorf("brick %d still has dirty=%v", i, d)
 			}
 		}
@@ -89,7 +89,7 @@ func killedBrick(t *testing.T, victim int) {
 			case j == victim && i != victim && p[0] == 0:
 				t.Errorf("brick %d does not accuse the killed one: %v", i, p)
 			case j == victim && i != victim:
-			case !p.zero():
+			case !p.Zero():
 				t.Errorf("brick %d accuses %d: %v", i, j, p)
 			}
 		}

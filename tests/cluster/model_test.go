@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gofs/gofs/tests/copies"
 )
 
 var (
@@ -69,13 +71,13 @@ func TestModel(t *testing.T) {
 			}
 			for k, m := range c.mounts {
 				m.remount()
-				if d := differ(snapshot(t, local), snapshot(t, m.dir)); d != "" {
+				if d := copies.Differences(snapshot(t, local), snapshot(t, m.dir)); d != "" {
 					t.Errorf("the local tree and that of mount %d, mounted again: %s", k, d)
 				}
 			}
 			c.checkClean()
 			if c.layout.set > 1 {
-				walk(local, func(rel string, d fs.DirEntry) {
+				copies.Walk(local, func(rel string, d fs.DirEntry) {
 					if d.Type().IsRegular() && c.layout.bricks == c.layout.set {
 						c.sameData(rel)
 					}
@@ -143,7 +145,7 @@ func (g *generator) one() {
 	}
 	if g.step%2000 == 1999 {
 		for k, m := range g.mounts {
-			if d := differ(snapshot(g.t, g.local.root), snapshot(g.t, m.root)); d != "" {
+			if d := copies.Differences(snapshot(g.t, g.local.root), snapshot(g.t, m.root)); d != "" {
 				g.t.Errorf("after step %d the local tree and that of mount %d: %s", g.step, k, d)
 			}
 		}
@@ -168,7 +170,7 @@ func (g *generator) finish() {
 		}
 	}
 	for k, m := range g.mounts {
-		if d := differ(snapshot(g.t, g.local.root), snapshot(g.t, m.root)); d != "" {
+		if d := copies.Differences(snapshot(g.t, g.local.root), snapshot(g.t, m.root)); d != "" {
 			g.t.Errorf("in the end the local tree and that of mount %d: %s", k, d)
 		}
 	}
@@ -211,9 +213,9 @@ func describe(p string) string {
 		return errno(err)
 	}
 	s := attributes(&st)
-	for _, n := range xattrNames(p) {
+	for _, n := range copies.XattrNames(p) {
 		if strings.HasPrefix(n, "user.") {
-			s += fmt.Sprintf(" %s=%x", n, sha256.Sum256(xattr(p, n)))
+			s += fmt.Sprintf(" %s=%x", n, sha256.Sum256(copies.Xattr(p, n)))
 		}
 	}
 	return s
