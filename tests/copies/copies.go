@@ -207,3 +207,33 @@ func sum(path string) (out [32]byte, err error) {
 	_, err = io.Copy(h, f)
 	return [32]byte(h.Sum(nil)), err
 }
+
+// Accusations counts the inodes in a brick's index that accuse another brick: what is left
+// to be healed from it. Changes under way, which are only marked as dirty, are not counted.
+func Accusations(brick string) (n int) {
+	found, _ := os.ReadDir(filepath.Join(brick, ".glusterfs/indices/xattrop"))
+	for _, e := range found {
+		id := e.Name()
+		if len(id) != 36 {
+			continue
+		}
+		p := inode(brick, id)
+		accuses := func(name string) bool {
+			return strings.HasPrefix(name, "trusted.afr.") && name != "trusted.afr.dirty" && !ReadMarks(p, name).Zero()
+		}
+		if slices.ContainsFunc(XattrNames(p), accuses) {
+			n++
+		}
+	}
+	return n
+}
+
+// inode is the path of an inode on a brick. The handle of a directory is a symbolic link
+// to its name; that of a file is a hard link, also if the file is a symbolic link itself.
+func inode(brick, gfid string) string {
+	handle := filepath.Join(brick, ".glusterfs", gfid[:2], gfid[2:4], gfid)
+	if dir, err := filepath.EvalSymlinks(handle); err == nil && Xattr(handle, "trusted.gfid") == nil {
+		return dir
+	}
+	return handle
+}

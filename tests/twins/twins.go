@@ -119,6 +119,20 @@ func (w *Trees) Compare() error {
 	return nil
 }
 
+// Clear removes everything from both.
+func (w *Trees) Clear() error {
+	w.files, w.subs = nil, nil
+	var errs []error
+	for _, dir := range w.dirs {
+		names, err := os.ReadDir(dir)
+		errs = append(errs, err)
+		for _, n := range names {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, n.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // rubbish is size bytes that depend on seed.
 func rubbish(seed int64, size int) []byte {
 	b := make([]byte, size)
