@@ -85,6 +85,7 @@ type replicate struct {
 	light  atomic.Int64  // how many files are light
 	owners atomic.Uint64 // last LkOwner given out
 	clean  cleanliness
+	slow   slowness
 	keeper keeper
 }
 
@@ -207,6 +208,8 @@ func (r *replicate) childEvent(i int, e xlator.Event) {
 	switch e.Kind {
 	case xlator.ChildUp, xlator.ChildDown:
 		r.childChanged(i, e)
+	case xlator.ChildSlow:
+		r.childSlow(i, e.Reason)
 	case xlator.Contention:
 		if e.Domain == r.name {
 			r.contended(e)

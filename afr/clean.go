@@ -43,7 +43,7 @@ func (c *cleanliness) poll(r *replicate) {
 	}
 	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: fop.PendingCountXattr, Internal: true}
 	for _, a := range xlator.Wind(context.Background(), r.children, xlator.Xlator.Getxattr, q) {
-		if a.Err != nil || len(a.Reply.Xattrs) != 1 || string(a.Reply.Xattrs[0].Value) != "0" {
+		if !saysNothingPending(a.Reply, a.Err) {
 			return
 		}
 	}

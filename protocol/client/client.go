@@ -32,6 +32,7 @@
 //	    option remote-subvolume /bricks/demo
 //	    option volume demo
 //	    option ping-timeout 5
+//	    option frame-timeout 10
 //	end-volume
 //
 // Further options: remote-port (skips asking for it), volume-id, username, password.
@@ -120,9 +121,13 @@ func NewDialer(dial Dialer) xlator.New {
 		if timeout <= 0 {
 			return nil, fmt.Errorf("%s: option ping-timeout must be above 0", env.Name)
 		}
+		frames, err := opts.Seconds("frame-timeout", DefaultFrameTimeout)
+		if err != nil {
+			return nil, err
+		}
 		host, _ := os.Hostname()
 		c := &client{
-			env: env, dial: dial, pingTimeout: timeout,
+			env: env, dial: dial, pingTimeout: timeout, frameTimeout: frames,
 			host: opts.Str("remote-host", "localhost"),
 			hello: wire.Hello{
 				Version: wire.Version, ClientID: make([]byte, 16),
@@ -152,8 +157,11 @@ type client struct {
 	host        string
 	hello       wire.Hello
 	pingTimeout time.Duration
-	pool        wire.Pool
-	watchers    xlator.Watchers
+	// frameTimeout: see DefaultFrameTimeout; 0: no brick is slow.
+	frameTimeout time.Duration
+	ejected      atomic.Bool // the brick must write to its disk before it is used again
+	pool         wire.Pool
+	watchers     xlator.Watchers
 
 	eventMu sync.Mutex
 	up      uint64 // the session that ChildUp was told of; 0: ChildDown

@@ -68,6 +68,7 @@ func (c *client) connect(ctx context.Context) (*session, error) {
 	conn.SetDeadline(deadline)
 	s := &session{c: c, conn: conn, r: wire.NewReader(conn, &c.pool), w: wire.NewWriter(conn),
 		dead: make(chan struct{}), pending: map[uint64]*pendingCall{}}
+	s.clock.Store(time.Now().UnixNano())
 	if err := s.handshake(); err != nil {
 		s.w.Close()
 		return nil, err
@@ -122,7 +123,10 @@ func (c *client) serve(ctx context.Context, s *session) error {
 	wg.Go(s.read)
 	wg.Go(s.watch)
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
-	if c.restore(ctx, s) {
+	unfit := c.probe(ctx, s)
+	if unfit != nil {
+		s.conn.Close()
+	} else if c.restore(ctx, s) {
 		c.cur.Store(s)
 		c.tell(s.id, xlator.Event{Kind: xlator.ChildUp, Session: s.id, Local: local.Is(s.conn)})
 		c.env.Log.Info("connected to the brick", "host", c.host, "brick", c.hello.Brick)
@@ -138,6 +142,9 @@ func (c *client) serve(ctx context.Context, s *session) error {
 	c.mu.Unlock()
 	c.cur.Store(nil)
 	s.fail()
+	if unfit != nil {
+		return unfit
+	}
 	if errors.Is(s.reason, net.ErrClosed) {
 		return errors.New("connection lost")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,6 +27,9 @@ type session struct {
 	// reason is why the connection ended.
 	reason error
 
+	// clock is the time (Unix, nanoseconds) of watch's last tick: when calls began, roughly.
+	clock atomic.Int64
+
 	mu      sync.Mutex
 	lastID  uint64
 	pending map[uint64]*pendingCall // nil once they have been failed
@@ -39,6 +43,9 @@ type pendingCall struct {
 	msg     *wire.Buf
 	payload []byte // what came with the reply: in buf, or new memory
 	err     error
+
+	op    wire.Op
+	since int64 // session.clock when it was sent
 
 	buf []byte // where a payload goes
 }
@@ -91,7 +98,7 @@ func send[Q, R any](s *session, f *wire.Fop[Q, R], q *Q, t transfer) (p *pending
 		return nil, 0, syscall.E2BIG
 	}
 	p = calls.Get().(*pendingCall)
-	p.buf = t.into
+	p.buf, p.op, p.since = t.into, f.Op, s.clock.Load()
 	id, others, err := s.register(p)
 	if err != nil {
 		head.Free()
@@ -277,6 +284,7 @@ func (s *session) watch() {
 		case <-s.dead:
 			return
 		case now := <-tick.C:
+			s.tellSlow(now)
 			if idle := s.r.Idle(now); idle > s.c.pingTimeout {
 				s.c.env.Log.Warn("brick is silent, dropping the connection", "for", idle.Round(time.Millisecond))
 				s.conn.Close()

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gofs/gofs/protocol/wire"
 	"github.com/gofs/gofs/xlators/fop"
 )
 
@@ -32,22 +31,6 @@ type Call struct {
 	Since   time.Time
 	Waiting bool        // for a lock
 	Caller  *fop.Caller // nil before the request was read
-}
-
-// opNames are the names of the fops on the wire.
-var opNames = [wire.OpEnd]string{
-	wire.OpLookup: fop.OpLookup.String(), wire.OpCreate: fop.OpCreate.String(), wire.OpMkdir: fop.OpMkdir.String(),
-	wire.OpMknod: fop.OpMknod.String(), wire.OpSymlink: fop.OpSymlink.String(), wire.OpLink: fop.OpLink.String(),
-	wire.OpUnlink: fop.OpUnlink.String(), wire.OpRmdir: fop.OpRmdir.String(), wire.OpRename: fop.OpRename.String(),
-	wire.OpStat: fop.OpStat.String(), wire.OpSetattr: fop.OpSetattr.String(), wire.OpTruncate: fop.OpTruncate.String(),
-	wire.OpReadlink: fop.OpReadlink.String(), wire.OpStatfs: fop.OpStatfs.String(), wire.OpGetxattr: fop.OpGetxattr.String(),
-	wire.OpSetxattr: fop.OpSetxattr.String(), wire.OpRemovexattr: fop.OpRemovexattr.String(), wire.OpOpen: fop.OpOpen.String(),
-	wire.OpOpendir: fop.OpOpendir.String(), wire.OpXattrop: fop.OpXattrop.String(), wire.OpInodelk: fop.OpInodelk.String(),
-	wire.OpEntrylk: fop.OpEntrylk.String(), wire.OpRelease: fop.OpRelease.String(), wire.OpForget: "FORGET",
-	wire.OpReadv: fop.OpReadv.String(), wire.OpWritev: fop.OpWritev.String(), wire.OpFsync: fop.OpFsync.String(),
-	wire.OpFlush: fop.OpFlush.String(), wire.OpFallocate: fop.OpFallocate.String(), wire.OpSeek: fop.OpSeek.String(),
-	wire.OpLk: fop.OpLk.String(), wire.OpCopyFileRange: fop.OpCopyFileRange.String(), wire.OpRchecksum: fop.OpRchecksum.String(),
-	wire.OpReaddirp: fop.OpReaddirp.String(), wire.OpFsyncdir: fop.OpFsyncdir.String(),
 }
 
 // Connections describes all connections, oldest first, with at most limit handles each.
@@ -79,7 +62,7 @@ func (c *conn) inspect(limit int) Connection {
 		}
 	}
 	for q := c.last; q != nil; q = q.prev {
-		r.Calls = append(r.Calls, Call{ID: q.h.ID, Name: opNames[q.h.Op], Since: q.since, Waiting: q.waits, Caller: q.caller.Load()})
+		r.Calls = append(r.Calls, Call{ID: q.h.ID, Name: q.h.Op.String(), Since: q.since, Waiting: q.waits, Caller: q.caller.Load()})
 	}
 	slices.Reverse(r.Calls)
 	return r

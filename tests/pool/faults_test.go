@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,7 +25,7 @@ import (
 
 var (
 	faultSeed = flag.Uint64("faultseed", 0, "seed of TestFaults; 0: another one each time")
-	faultTime = flag.Duration("faulttime", 40*time.Second, "how long TestFaults makes faults")
+	faultTime = flag.Duration("faulttime", 45*time.Second, "how long TestFaults makes faults")
 )
 
 // longestStall is how long a program may wait for a write when a brick no longer answers.
@@ -32,8 +33,14 @@ var (
 // under load.
 const longestStall = 10 * time.Second
 
+// What may be hurt, and how.
+var (
+	bricks = []int{0, 1, 2}
+	kinds  = []string{"killed", "frozen", "cut off", "hung", "full"}
+)
+
 // TestFaults hurts one brick at a time while programs work in the mount: its process is
-// killed or frozen, its node is cut off, its disk is full. No program may see an error; after
+// killed or frozen, its node is cut off, its disk hangs or is full. No program may see an error; after
 // the last heal the bricks have the same, and the mount has what a local directory has that
 // was changed in the same way.
 //
@@ -50,8 +57,9 @@ func TestFaults(t *testing.T) {
 	}
 	p.probeAll()
 	p.create("vol")
+	p.nodes[0].must("volume", "set", "vol", "network.frame-timeout", "4")
 	p.mount("vol")
-	f := &faults{p: p, r: rand.New(rand.NewPCG(seed, 0)), victims: []int{0, 1, 2}, kinds: []string{"killed", "frozen", "cut off", "full"}}
+	f := &faults{p: p, r: rand.New(rand.NewPCG(seed, 0)), victims: slices.Clone(bricks), kinds: slices.Clone(kinds)}
 	programs := f.programs(seed)
 	for end := time.Now().Add(*faultTime); time.Now().Before(end) && !t.Failed(); {
 		f.once()
@@ -70,7 +78,10 @@ func TestFaults(t *testing.T) {
 func (n *node) ownDisk(size string) {
 	n.p.t.Helper()
 	n.p.sh("truncate -s %[1]s %[2]s.img && mkfs.xfs -q %[2]s.img && mkdir -p %[2]s && mount -o loop %[2]s.img %[2]s", size, n.path("bricks"))
-	n.p.t.Cleanup(func() { exec.Command("umount", "-l", n.path("bricks")).Run() })
+	n.p.t.Cleanup(func() {
+		exec.Command("fsfreeze", "-u", n.path("bricks")).Run() // if the test ended too early
+		exec.Command("umount", "-l", n.path("bricks")).Run()
+	})
 }
 
 // copies are the bricks of a volume that create made.
@@ -105,8 +116,8 @@ func draw[T any](r *rand.Rand, left *[]T, all []T) T {
 // once hurts a brick, makes it whole again, and waits until it is healed.
 func (f *faults) once() {
 	f.p.t.Helper()
-	n := f.p.nodes[draw(f.r, &f.victims, []int{0, 1, 2})]
-	kind := draw(f.r, &f.kinds, []string{"killed", "frozen", "cut off", "full"})
+	n := f.p.nodes[draw(f.r, &f.victims, bricks)]
+	kind := draw(f.r, &f.kinds, kinds)
 	f.pulse.longest.Store(0)
 	begin := time.Now()
 	var missed int
@@ -126,6 +137,11 @@ func (f *faults) once() {
 		time.Sleep(8 * time.Second)
 		missed = f.toHeal()
 		f.p.sh("ip -n %[1]s-sw link set v%[2]d up", f.p.name, n.number)
+	case "hung":
+		f.p.sh("fsfreeze -f %s", n.path("bricks"))
+		time.Sleep(8 * time.Second)
+		missed = f.toHeal()
+		f.p.sh("fsfreeze -u %s", n.path("bricks"))
 	case "full":
 		n.fill()
 		time.Sleep(3 * time.Second)

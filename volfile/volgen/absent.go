@@ -25,7 +25,7 @@ var absent = []struct{ keys, why string }{
 	{"client.ssl server.ssl auth.ssl-allow ssl.*", "this version has no TLS"},
 	{"server.anonuid server.anongid", "bricks act for the users that clients name"},
 	{"server.gid-timeout client.send-gids", "clients always send the groups of a user"},
-	{"client.keepalive-* client.tcp-user-timeout server.keepalive-* server.tcp-user-timeout transport.keepalive network.frame-timeout", "connections are watched by a heartbeat of their own; see network.ping-timeout"},
+	{"client.keepalive-* client.tcp-user-timeout server.keepalive-* server.tcp-user-timeout transport.keepalive", "connections are watched by a heartbeat of their own; see network.ping-timeout"},
 	{"network.tcp-window-size transport.listen-backlog server.outstanding-rpc-limit client.bind-insecure server.dynamic-auth", "connections are made and limited in one way only"},
 	{"network.compression*", "it does not compress what it sends"},
 	{"client.strict-locks", "a lock that was lost with a connection is never taken for held"},

@@ -55,6 +55,7 @@ var acting = []spec{
 	{"cluster.post-op-delay-secs", "cluster/replicate", "post-op-delay-secs", count, 0, inf, none, onBoth, "Seconds that an idle lock and its marks are kept."},
 
 	{"network.ping-timeout", "protocol/client", "ping-timeout", duration, 1, 1013, none, onBoth, "Seconds of silence after which a brick counts as down."},
+	{"network.frame-timeout", "protocol/client", "frame-timeout", duration, 0, 86400, none, onBoth, "Seconds that a brick may take for a request; then it is given up, if the others of its set answer and can go on without it. 0: for ever."},
 
 	{"storage.health-check-interval", "storage/posix", "health-check-interval", duration, 0, 86400, none, onBoth, "Seconds between checks of a brick's disk; 0 for none."},
 	{"storage.health-check-timeout", "storage/posix", "health-check-timeout", count, 0, inf, none, onBoth, "Seconds that such a check may take; 0 for no limit."},

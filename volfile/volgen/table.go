@@ -120,7 +120,7 @@ var table = []row{
 	{"performance.md-cache-statfs", "off", true},
 	{"performance.xattr-cache-list", "", true},
 	{"performance.nl-cache-pass-through", "false", true},
-	{"network.frame-timeout", "1800", true},
+	{"network.frame-timeout", "10", true},
 	{"network.ping-timeout", "5", true},
 	{"network.tcp-window-size", "(null)", true},
 	{"client.ssl", "off", false},

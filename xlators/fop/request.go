@@ -283,6 +283,10 @@ type GetxattrReq struct {
 	Internal bool
 }
 
+// HealthXattr is a virtual xattr of a brick's root (internal): reading it succeeds when the
+// disk takes a write.
+const HealthXattr = "glusterfs.gofs-health"
+
 // PendingCountXattr is a virtual xattr of a brick's root (internal): how many inodes
 // this brick knows some other brick to have missed changes of, in decimal.
 const PendingCountXattr = "glusterfs.xattrop-pending-count"

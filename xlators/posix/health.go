@@ -3,6 +3,7 @@ package posix
 import (
 	"bytes"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -43,7 +44,7 @@ func (b *brick) watchHealth(interval, timeout time.Duration) {
 			if timeout > 0 {
 				late.Reset(timeout)
 			}
-			go func() { answer <- b.health() }()
+			go func() { answer <- b.probe() }()
 		}
 	}
 }
@@ -83,4 +84,37 @@ func (b *brick) checkHealth() error {
 		return fmt.Errorf("read health_check: %q, but wrote %q", back[:n], text)
 	}
 	return nil
+}
+
+// probes lets all who want to know about the disk share one check, since each that hangs
+// holds a thread.
+type probes struct {
+	mu      sync.Mutex
+	running *probe // guarded by mu; nil: none
+}
+
+type probe struct {
+	done chan struct{}
+	err  error // set when done is closed
+}
+
+// probe checks the disk, or waits for the check that is under way.
+func (b *brick) probe() error {
+	b.probes.mu.Lock()
+	p := b.probes.running
+	mine := p == nil
+	if mine {
+		p = &probe{done: make(chan struct{})}
+		b.probes.running = p
+	}
+	b.probes.mu.Unlock()
+	if mine {
+		p.err = b.health()
+		b.probes.mu.Lock()
+		b.probes.running = nil
+		b.probes.mu.Unlock()
+		close(p.done)
+	}
+	<-p.done
+	return p.err
 }

@@ -38,6 +38,7 @@ type brick struct {
 	gfids stripes // by GFID: what changes a handle, or adds to the table, holds its stripe
 
 	health func() error // a check of the disk
+	probes probes
 
 	w     xlator.Watchers
 	down  atomic.Bool // the disk is sick, or the brick closed

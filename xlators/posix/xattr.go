@@ -38,6 +38,11 @@ func (b *brick) Getxattr(_ context.Context, q *fop.GetxattrReq) (*fop.GetxattrRe
 			return nil, err
 		}
 		return one(q.Name, fop.EncodeLinks(ls)), nil
+	case q.Name == fop.HealthXattr && q.Internal:
+		if err := b.probe(); err != nil {
+			return nil, syscall.EIO
+		}
+		return one(q.Name, nil), nil
 	case strings.HasPrefix(q.Name, "glusterfs."):
 		return nil, syscall.ENODATA
 	case !q.Internal && internalName(q.Name):

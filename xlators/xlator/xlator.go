@@ -140,6 +140,9 @@ const (
 	// Invalidate: what is cached about GFID may be wrong (somebody else changed it, or a
 	// brick was blamed for missing a change).
 	Invalidate
+	// ChildSlow: a request has been waiting for an answer for longer than a working brick
+	// takes. It is told again and again until the answer comes. See Ejector.
+	ChildSlow
 )
 
 // Event is news from below.
@@ -155,6 +158,13 @@ type Event struct {
 	Client uint64
 	// From is the subvolume that told, set by each fan-out layer's own watcher.
 	Reason string // for logs
+}
+
+// An Ejector is a subvolume that can be given up although its connection stands.
+type Ejector interface {
+	// Eject makes what is under way there fail with ENOTCONN, tells ChildDown, and does
+	// not tell ChildUp before the brick's disk has taken a write. It does not block.
+	Eject(reason string)
 }
 
 // Env is what a translator is given besides its options and subvolumes.
