@@ -87,6 +87,8 @@ type replicate struct {
 	clean  cleanliness
 	slow   slowness
 	keeper keeper
+	// choices: see splitChoice.
+	choices choices
 }
 
 // state is which children are up; replaced, never changed.

@@ -49,6 +49,9 @@ func (r *replicate) Setxattr(ctx context.Context, q *fop.SetxattrReq) (*fop.Inod
 		if strings.HasPrefix(x.Name, changelog.KeyPrefix) && !q.Internal {
 			return nil, syscall.EPERM
 		}
+		if strings.HasPrefix(x.Name, splitPrefix) {
+			return r.splitSet(ctx, q, x)
+		}
 	}
 	return onInode(ctx, r, &q.Req, q.GFID, metaKey(), &change{class: changelog.Metadata},
 		func(i int, req fop.Req) (*fop.InodeReply, error) {

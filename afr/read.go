@@ -3,6 +3,7 @@ package afr
 import (
 	"context"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -209,11 +210,16 @@ func (l *looked) reply(r *replicate, q *fop.LookupReq) (*fop.LookupReply, error)
 	if (data == 0 || meta == 0) && l.matrix.Replied != r.all() {
 		return nil, errDown // the right copy may be on a brick that is away
 	}
-	if data == 0 { // split-brain: stat shows some copy, data cannot be had
-		data = l.present
+	// In a split-brain stat shows the copy that the user chose, or some.
+	chosen := l.present & r.choices.of(g)
+	if chosen == 0 {
+		chosen = l.present
+	}
+	if data == 0 {
+		data = chosen
 	}
 	if meta == 0 {
-		meta = l.present
+		meta = chosen
 	}
 	from := r.prefer(g, data)
 	if both := data & meta; both != 0 && (both&r.dataSet() != 0 || l.iatt.Type != fop.TypeReg) {
@@ -278,6 +284,9 @@ func readFrom[R any](ctx context.Context, r *replicate, g fop.GFID, class change
 	good, err := r.goodFor(ctx, g, class)
 	if err != nil {
 		return zero, err
+	}
+	if good == 0 {
+		good = r.choices.of(g)
 	}
 	if good == 0 {
 		return zero, syscall.EIO // split-brain
@@ -357,6 +366,9 @@ func (r *replicate) Readlink(ctx context.Context, q *fop.ReadlinkReq) (*fop.Read
 
 // Getxattr hides the marks: they are bookkeeping between bricks.
 func (r *replicate) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.GetxattrReply, error) {
+	if strings.HasPrefix(q.Name, splitPrefix) {
+		return r.splitGet(ctx, q)
+	}
 	return readFrom(ctx, r, q.GFID, changelog.Metadata, func(i int) (*fop.GetxattrReply, error) {
 		return r.children[i].Getxattr(ctx, q)
 	})

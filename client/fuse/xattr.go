@@ -14,7 +14,7 @@ const aclPrefix = "system.posix_acl_"
 // virtual reports whether an xattr is computed rather than stored, so that knowing an
 // inode to have none says nothing about it.
 func virtual(name string) bool {
-	return strings.HasPrefix(name, "glusterfs.") || strings.HasPrefix(name, "trusted.glusterfs.")
+	return strings.HasPrefix(name, "glusterfs.") || strings.HasPrefix(name, "trusted.glusterfs.") || strings.HasPrefix(name, "replica.")
 }
 
 // GetXAttr reads an xattr.

@@ -11,7 +11,7 @@ import (
 	"github.com/gofs/gofs/protocol/mgmt"
 )
 
-const healPattern = "volume heal <VOLNAME> [enable | disable | full |statistics [heal-count [replica <HOSTNAME:BRICKNAME>]] |info [summary | split-brain] |split-brain {bigger-file <FILE> | latest-mtime <FILE> |source-brick <HOSTNAME:BRICKNAME> [<FILE>]} |granular-entry-heal {enable | disable} |watch]"
+const healPattern = "volume heal <VOLNAME> [enable | disable | full |statistics [heal-count [replica <HOSTNAME:BRICKNAME>]] |info [summary | split-brain] |split-brain {bigger-file <FILE> | latest-mtime <FILE> |source-brick <HOSTNAME:BRICKNAME> [<FILE>] |keep-both <HOSTNAME:BRICKNAME> <FILE>} |granular-entry-heal {enable | disable} |watch]"
 
 // volumeHeal runs the forms of volume heal.
 func (c *cli) volumeHeal(ctx context.Context, args []string) error {
@@ -38,6 +38,8 @@ func (c *cli) volumeHeal(ctx context.Context, args []string) error {
 		return c.healStatistics(ctx, vol)
 	case form == "statistics" && args[0] == "heal-count" && (len(args) == 1 || len(args) == 3 && args[1] == "replica"):
 		return c.healCount(ctx, vol, strings.Join(args[min(2, len(args)):], ""))
+	case form == "split-brain" && len(args) == 3 && args[0] == "keep-both":
+		return c.healKeepBoth(ctx, vol, args[1], args[2])
 	case form == "split-brain" && len(args) > 1:
 		return c.healSplit(ctx, vol, args)
 	case form == "watch" && len(args) == 0:
