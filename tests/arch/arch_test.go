@@ -40,6 +40,7 @@ var laws = []law{
 	{of: "protocol/client protocol/server protocol/wire", not: "server/... client/... cmd/... protocol/mgmt volfile/... afr/... dht/...", why: "the wire carries fops for any translator"},
 	{of: "protocol/mgmt", not: "...", why: "the management protocol is values and frames"},
 
+	{of: "brickid", not: "...", why: "the daemon and the brick's process both read it"},
 	{of: "logfile", not: "...", why: "a log is a file"},
 	{of: "inspect", not: "...", unless: "protocol/mgmt xlators/iostats", why: "bricks, mounts and the daemon share it"},
 	{of: "server/metrics", not: "...", unless: "protocol/mgmt", why: "it shows values; others gather them"},

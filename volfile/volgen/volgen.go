@@ -24,6 +24,10 @@ type Volume struct {
 	Replica int               // bricks per replicate set; 0 or 1: plain distribute
 	Arbiter int               // how many of them, the last ones, are arbiters
 	Options map[string]string // by volume key, validated by Check
+	// Graph numbers the bricks' list: bricks refuse clients whose graph has a lower one than
+	// their own volfile.
+	Graph uint64
+	Gone  []string // IDs of bricks that the volume has no more
 }
 
 // A Brick is one brick of a Volume.
@@ -31,6 +35,16 @@ type Brick struct {
 	ID   string // brick-id, the name of its protocol/client: VOL-client-N
 	Host string // where its daemon listens
 	Path string
+	Disk uint64 // how many directories had the brick's place before this one
+}
+
+// Identity is what the brick's directory is told apart by from those of the volume's other
+// bricks, and from those that had its place before.
+func (b Brick) Identity() string {
+	if b.Disk == 0 {
+		return b.ID
+	}
+	return fmt.Sprintf("%s#%d", b.ID, b.Disk)
 }
 
 // IsArbiter tells whether brick i of the volume is an arbiter.
@@ -54,7 +68,7 @@ func BrickGraph(v *Volume, i int) *volfile.Graph {
 		top = name
 		return n
 	}
-	posix := add(v.Name+"-posix", "storage/posix", volfile.Option{Key: "directory", Value: b.Path}, volfile.Option{Key: "volume-id", Value: v.ID})
+	posix := add(v.Name+"-posix", "storage/posix", volfile.Option{Key: "directory", Value: b.Path}, volfile.Option{Key: "volume-id", Value: v.ID}, volfile.Option{Key: "brick-id", Value: b.Identity()})
 	apply(v, posix, side{brick: true})
 	if v.IsArbiter(i) {
 		add(v.Name+"-arbiter", "features/arbiter")
@@ -67,11 +81,13 @@ func BrickGraph(v *Volume, i int) *volfile.Graph {
 	apply(v, add(b.Path, "debug/io-stats",
 		volfile.Option{Key: "unique-id", Value: b.Path},
 		volfile.Option{Key: "volume-id", Value: v.ID}), side{brick: true})
-	apply(v, add(v.Name+"-server", "protocol/server",
+	server := add(v.Name+"-server", "protocol/server",
 		volfile.Option{Key: "auth-path", Value: b.Path},
 		volfile.Option{Key: "volume", Value: v.Name},
 		volfile.Option{Key: "volume-id", Value: v.ID},
-		volfile.Option{Key: "transport-type", Value: "tcp"}), side{brick: true})
+		volfile.Option{Key: "transport-type", Value: "tcp"})
+	setGraph(v, server)
+	apply(v, server, side{brick: true})
 	return g
 }
 
@@ -113,7 +129,15 @@ func addClient(g *volfile.Graph, v *Volume, i int) {
 		{Key: "transport-type", Value: "tcp"},
 		{Key: "ping-timeout", Value: "5"},
 	}})
+	setGraph(v, n)
 	apply(v, n, side{})
+}
+
+// setGraph sets option graph, unless the bricks are those of the volume's creation.
+func setGraph(v *Volume, n *volfile.Node) {
+	if v.Graph > 0 {
+		n.Set("graph", strconv.FormatUint(v.Graph, 10))
+	}
 }
 
 // addReplicate adds the k-th set and returns its name.

@@ -63,5 +63,6 @@
 //	    type storage/posix
 //	    option directory /bricks/b1
 //	    option volume-id 3bc3bed0-d02d-4ad2-a877-13068e2904ac
+//	    option brick-id v-client-0
 //	end-volume
 package posix

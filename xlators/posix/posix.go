@@ -93,7 +93,7 @@ func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.X
 		return nil, err
 	}
 	b.dirty = dirtyList{b: b, m: map[*inode]struct{}{}}
-	if err := b.open(opts.Str("directory", ""), opts.Str("volume-id", "")); err != nil {
+	if err := b.open(opts.Str("directory", ""), opts.Str("volume-id", ""), opts.Str("brick-id", "")); err != nil {
 		b.closeFds()
 		return nil, fmt.Errorf("storage/posix %s: %w", env.Name, err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gofs/gofs/brickid"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
 )
@@ -16,7 +17,7 @@ import (
 // open checks that dir is the brick of the volume, makes what is missing in .glusterfs
 // and removes what an earlier process left unfinished. Its errors are one sentence for
 // the one who administrates the brick.
-func (b *brick) open(dir, volumeID string) error {
+func (b *brick) open(dir, volumeID, brickID string) error {
 	if !filepath.IsAbs(dir) {
 		return fmt.Errorf("option directory %q is not an absolute path", dir)
 	}
@@ -42,13 +43,22 @@ func (b *brick) open(dir, volumeID string) error {
 	if err := b.checkVolume(fd, volumeID); err != nil {
 		return err
 	}
+	if err := b.checkIdentity(brickID); err != nil {
+		return err
+	}
 	if err := b.claimRoot(fd); err != nil {
 		return err
 	}
 	if err := b.skeleton(fd); err != nil {
 		return fmt.Errorf("prepare %s: %w", b.dotPath, err)
 	}
-	return nil
+	if brickID == "" {
+		return nil
+	}
+	if has, err := brickid.Read(b.dir); err != nil || has != "" {
+		return err
+	}
+	return brickid.Write(b.dir, brickID)
 }
 
 // checkVolume checks trusted.glusterfs.volume-id against the option, if that is given.
@@ -64,7 +74,7 @@ func (b *brick) checkVolume(fd int, volumeID string) error {
 	n, err := unix.Fgetxattr(fd, xattrVolumeID, buf[:])
 	switch {
 	case err == syscall.ENODATA:
-		return fmt.Errorf("directory %s is not a brick: it has no %s, which volume creation sets; if its filesystem is not mounted, mount it: %w", b.dir, xattrVolumeID, err)
+		return fmt.Errorf("directory %s is not a brick: it has no %s, which volume creation sets; if its filesystem is not mounted, mount it; a new or emptied disk is filled with gofs volume reset-brick: %w", b.dir, xattrVolumeID, err)
 	case errors.Is(err, syscall.EOPNOTSUPP):
 		return fmt.Errorf("the filesystem of %s does not support extended attributes; use XFS or ext4: %w", b.dir, err)
 	case err != nil:

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gofs/gofs/brickid"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
 )
@@ -114,6 +115,31 @@ func TestStartErrors(t *testing.T) {
 		t.Fatalf("after Close: %v", err)
 	}
 	b.Close()
+}
+
+// A directory is only ever one of a volume's bricks, and not one that had its place before.
+func TestIdentity(t *testing.T) {
+	dir := t.TempDir()
+	serve := func(id, want string) {
+		t.Helper()
+		b, err := start(dir, "brick-id", id)
+		if err == nil {
+			b.Close()
+		}
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("as %s: %v, want %q", id, err, want)
+		}
+	}
+	serve("", "")
+	serve("v-client-1", "") // it was nobody's yet
+	serve("v-client-1", "")
+	serve("v-client-0", "is brick v-client-1 and not v-client-0: disks or paths were exchanged")
+	serve("v-client-1#1", "is an earlier one of brick v-client-1, which was replaced since")
+	serve("v-client-11", "disks or paths were exchanged")
+	if err := brickid.Write(dir, "v-client-0#2"); err != nil {
+		t.Fatal(err)
+	}
+	serve("v-client-0#2", "")
 }
 
 func TestReadOnlyDisk(t *testing.T) {
