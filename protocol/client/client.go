@@ -35,7 +35,8 @@
 //	    option frame-timeout 10
 //	end-volume
 //
-// Further options: remote-port (skips asking for it), volume-id, username, password.
+// Further options: remote-port (skips asking for it), volume-id, username, password, graph (see
+// wire.Hello).
 package client
 
 import (
@@ -125,6 +126,10 @@ func NewDialer(dial Dialer) xlator.New {
 		if err != nil {
 			return nil, err
 		}
+		graph, err := opts.Int("graph", 0)
+		if err != nil {
+			return nil, err
+		}
 		host, _ := os.Hostname()
 		c := &client{
 			env: env, dial: dial, pingTimeout: timeout, frameTimeout: frames,
@@ -135,6 +140,7 @@ func NewDialer(dial Dialer) xlator.New {
 				Volume:     opts.Str("volume", opts.Str("volume-id", "")),
 				Brick:      opts.Str("remote-subvolume", ""),
 				Username:   opts.Str("username", ""), Password: opts.Str("password", ""),
+				Graph: uint64(graph),
 			},
 			handles: map[uint64]handle{},
 			locks:   lockTable{inodes: map[fop.GFID][]heldLock{}},

@@ -16,6 +16,9 @@ const (
 	AskBarrier = "barrier"     // BarrierAsk: nothing
 	AskRotate  = "log rotate"  // nothing: nothing
 	AskMetrics = "metrics"     // nothing: ProcessMetrics
+	AskBlame   = "blame"       // BlameAsk: BlameReport
+	AskMissed  = "missed all"  // MissedAsk: nothing
+	AskGraph   = "graph"       // GraphAsk: GraphReport
 )
 
 // MountSocket is the name, in the run directory, of the admin socket of a mount.

@@ -40,6 +40,7 @@ type Hello struct {
 	Username      []byte                 `protobuf:"bytes,7,opt,name=username,proto3" json:"username,omitempty"`
 	Password      []byte                 `protobuf:"bytes,8,opt,name=password,proto3" json:"password,omitempty"`
 	OpVersion     uint32                 `protobuf:"varint,9,opt,name=op_version,json=opVersion,proto3" json:"op_version,omitempty"`
+	Graph         uint64                 `protobuf:"varint,10,opt,name=graph,proto3" json:"graph,omitempty"` // which changes of the volume's bricks the client knows of
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -133,6 +134,13 @@ func (x *Hello) GetPassword() []byte {
 func (x *Hello) GetOpVersion() uint32 {
 	if x != nil {
 		return x.OpVersion
+	}
+	return 0
+}
+
+func (x *Hello) GetGraph() uint64 {
+	if x != nil {
+		return x.Graph
 	}
 	return 0
 }
@@ -4443,7 +4451,7 @@ var File_fop_proto protoreflect.FileDescriptor
 
 const file_fop_proto_rawDesc = "" +
 	"\n" +
-	"\tfop.proto\x12\vgofs.fop.v1\"\x80\x02\n" +
+	"\tfop.proto\x12\vgofs.fop.v1\"\x96\x02\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x16\n" +
 	"\x06volume\x18\x02 \x01(\fR\x06volume\x12\x14\n" +
@@ -4455,7 +4463,9 @@ const file_fop_proto_rawDesc = "" +
 	"\busername\x18\a \x01(\fR\busername\x12\x1a\n" +
 	"\bpassword\x18\b \x01(\fR\bpassword\x12\x1d\n" +
 	"\n" +
-	"op_version\x18\t \x01(\rR\topVersion\"Z\n" +
+	"op_version\x18\t \x01(\rR\topVersion\x12\x14\n" +
+	"\x05graph\x18\n" +
+	" \x01(\x04R\x05graph\"Z\n" +
 	"\n" +
 	"HelloReply\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x1a\n" +

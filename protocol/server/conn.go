@@ -391,6 +391,6 @@ func (c *conn) info() ClientInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return ClientInfo{Client: c.id, Name: c.hello.ClientName, Addr: c.addr.String(), Since: c.since,
-		BytesIn: c.r.Bytes(), BytesOut: c.w.Bytes(), OpVersion: c.hello.OpVersion,
+		BytesIn: c.r.Bytes(), BytesOut: c.w.Bytes(), OpVersion: c.hello.OpVersion, Graph: c.hello.Graph,
 		Handles: len(c.handles), InFlight: c.inFlight + c.waiting}
 }

@@ -202,8 +202,9 @@ type ClientInfo struct {
 	BytesIn   uint64
 	BytesOut  uint64
 	OpVersion uint32
-	Handles   int // open files and directories
-	InFlight  int // calls being done
+	Graph     uint64 // wire.Hello's
+	Handles   int    // open files and directories
+	InFlight  int    // calls being done
 }
 
 // Clients lists the connections, in no order.

@@ -14,6 +14,7 @@ type Hello struct {
 	ClientName string // for people: host, pid, volume
 	Features   uint64
 	OpVersion  uint32
+	Graph      uint64 // which changes of the volume's bricks its graph contains
 	Username   string
 	Password   string
 }
@@ -34,12 +35,12 @@ var (
 
 func helloTo(h *Hello) *pb.Hello {
 	return &pb.Hello{Version: h.Version, Volume: raw(h.Volume), Brick: raw(h.Brick), ClientId: h.ClientID, ClientName: raw(h.ClientName),
-		Features: h.Features, OpVersion: h.OpVersion, Username: raw(h.Username), Password: raw(h.Password)}
+		Features: h.Features, OpVersion: h.OpVersion, Username: raw(h.Username), Password: raw(h.Password), Graph: h.Graph}
 }
 
 func helloFrom(_ *parser, m *pb.Hello) *Hello {
 	return &Hello{Version: m.Version, Volume: str(m.Volume), Brick: str(m.Brick), ClientID: m.ClientId, ClientName: str(m.ClientName),
-		Features: m.Features, OpVersion: m.OpVersion, Username: str(m.Username), Password: str(m.Password)}
+		Features: m.Features, OpVersion: m.OpVersion, Username: str(m.Username), Password: str(m.Password), Graph: m.Graph}
 }
 
 func helloReplyTo(h *HelloReply) *pb.HelloReply {

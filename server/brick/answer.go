@@ -18,7 +18,8 @@ import (
 )
 
 // asked are the questions that answer knows.
-var asked = []string{mgmt.AskProfile, mgmt.AskTop, mgmt.AskView, mgmt.AskDump, mgmt.AskClear, mgmt.AskBarrier, mgmt.AskRotate, mgmt.AskMetrics}
+var asked = []string{mgmt.AskProfile, mgmt.AskTop, mgmt.AskView, mgmt.AskDump, mgmt.AskClear, mgmt.AskBarrier, mgmt.AskRotate, mgmt.AskMetrics,
+	mgmt.AskBlame, mgmt.AskMissed, mgmt.AskGraph}
 
 // answer answers the daemon.
 func (b *process) answer(ctx context.Context, method string, args json.RawMessage) (any, error) {
@@ -42,6 +43,12 @@ func (b *process) answer(ctx context.Context, method string, args json.RawMessag
 		return struct{}{}, b.rotate(true)
 	case mgmt.AskMetrics:
 		return b.metrics(), nil
+	case mgmt.AskBlame:
+		return with(args, func(q *mgmt.BlameAsk) (*mgmt.BlameReport, error) { return b.blame(ctx, q) })
+	case mgmt.AskMissed:
+		return with(args, func(q *mgmt.MissedAsk) (struct{}, error) { return struct{}{}, b.missedAll(ctx, q.Brick) })
+	case mgmt.AskGraph:
+		return with(args, b.graph)
 	}
 	return nil, &mgmt.Error{Code: mgmt.CodeBadRequest, Message: fmt.Sprintf("unknown request %q", method)}
 }

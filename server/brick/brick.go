@@ -86,6 +86,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	b.below = top
 	b.parts.barrier = barrier.Over(top)
 	b.setLive(opts)
 	return b.serve(ctx, ln, b.parts.barrier)
@@ -123,6 +124,11 @@ func split(text string) (inner string, opts live, err error) {
 	}
 	opts.allow, _ = top.Get("auth.allow")
 	opts.reject, _ = top.Get("auth.reject")
+	if text, ok := top.Get("graph"); ok {
+		if opts.graph, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return "", live{}, fmt.Errorf("option graph %q of the volfile is not a number", text)
+		}
+	}
 	g.Nodes = g.Nodes[:len(g.Nodes)-1]
 	if g.Top().Name != top.Subvolumes[0] {
 		return "", live{}, fmt.Errorf("the volfile's protocol/server is not above %s", g.Top().Name)
@@ -138,6 +144,7 @@ type process struct {
 	socket  string // for clients on this machine; "": none
 	started time.Time
 	parts   parts
+	below   xlator.Xlator // the barrier
 	srv     *server.Server
 
 	mu   sync.Mutex

@@ -20,6 +20,7 @@ import (
 type live struct {
 	allow, reject string // lists of addresses and patterns; "": all, none
 	level         string
+	graph         uint64 // clients must know of this change of the volume's bricks
 }
 
 func (b *process) setLive(opts live) {
@@ -60,11 +61,14 @@ func (b *process) watch(ctx context.Context) {
 	}, nil)
 }
 
-// admit refuses clients by address.
-func (b *process) admit(remote net.Addr, _ *wire.Hello) error {
+// admit refuses clients by address, and those that do not know of a change of the bricks.
+func (b *process) admit(remote net.Addr, hello *wire.Hello) error {
 	b.mu.Lock()
 	opts := b.live
 	b.mu.Unlock()
+	if hello.Graph < opts.graph {
+		return fmt.Errorf("the client does not know all bricks of the volume yet: %w", syscall.EAGAIN)
+	}
 	host, _, err := net.SplitHostPort(remote.String())
 	if err != nil {
 		return fmt.Errorf("the address %s cannot be read: %w", remote, syscall.EACCES)

@@ -1,0 +1,130 @@
+package brick
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/protocol/mgmt"
+	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/locks"
+)
+
+// What the daemon asks while it changes the bricks of a volume.
+
+// asDaemon is who asks.
+var asDaemon = fop.Req{Caller: &fop.Caller{PID: -1}}
+
+const (
+	// mostBlamed is how many inodes a report lists.
+	mostBlamed = 10000
+	// page is the size of the pieces in which the index is read.
+	page = 128 << 10
+)
+
+// blame lists the inodes of which this brick knows that one of q's bricks missed changes.
+func (b *process) blame(ctx context.Context, q *mgmt.BlameAsk) (*mgmt.BlameReport, error) {
+	r := &mgmt.BlameReport{Inodes: []mgmt.Blame{}}
+	o, err := b.below.Opendir(ctx, &fop.OpendirReq{Req: asDaemon, GFID: fop.IndexPending})
+	if err != nil {
+		return nil, fmt.Errorf("the brick's index cannot be read: %w", err)
+	}
+	defer o.Dir.Close()
+	for off := uint64(0); ; {
+		list, err := o.Dir.Readdirp(ctx, &fop.ReaddirpReq{Req: asDaemon, Off: off, Size: page})
+		if err != nil {
+			return nil, fmt.Errorf("the brick's index cannot be read: %w", err)
+		}
+		for i := range list.Entries {
+			g := list.Entries[i].Iatt.GFID
+			ids, err := b.blamed(ctx, g, q.Bricks)
+			if err != nil {
+				return nil, err
+			}
+			if len(ids) == 0 {
+				continue
+			}
+			if len(r.Inodes) == mostBlamed {
+				r.More = true
+				return r, nil
+			}
+			r.Inodes = append(r.Inodes, mgmt.Blame{GFID: g.String(), Bricks: ids})
+		}
+		if list.EOF || len(list.Entries) == 0 {
+			return r, nil
+		}
+		off = list.Entries[len(list.Entries)-1].Off
+	}
+}
+
+// blamed returns which of bricks this one accuses of having missed changes of an inode. Marks
+// that cannot be read accuse.
+func (b *process) blamed(ctx context.Context, g fop.GFID, bricks []string) (out []string, err error) {
+	x, err := b.below.Getxattr(ctx, &fop.GetxattrReq{Req: asDaemon, GFID: g, Internal: true})
+	if fop.IsGone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the marks of %s cannot be read: %w", g, err)
+	}
+	for _, id := range bricks {
+		v, _ := fop.XattrOf(x.Xattrs, changelog.KeyPrefix+id)
+		if n, err := changelog.Parse(v); err != nil || !n.IsZero() {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
+// missedAll marks the root: the brick with this ID has missed everything. It is on the disk
+// when this returns.
+func (b *process) missedAll(ctx context.Context, id string) error {
+	if !strings.HasPrefix(id, b.cfg.Volume+"-") {
+		return &mgmt.Error{Code: mgmt.CodeBadRequest, Message: fmt.Sprintf("%q is no brick of volume %s", id, b.cfg.Volume)}
+	}
+	mark := changelog.One(changelog.Data, changelog.Metadata, changelog.Entry)
+	_, err := b.below.Xattrop(ctx, &fop.XattropReq{Req: asDaemon, GFID: fop.RootGFID, Op: fop.XattropAdd32,
+		Deltas: []fop.Xattr{{Name: changelog.KeyPrefix + id, Value: mark.Bytes()}}})
+	if err != nil {
+		return fmt.Errorf("the brick cannot be marked: %w", err)
+	}
+	o, err := b.below.Opendir(ctx, &fop.OpendirReq{Req: asDaemon, GFID: fop.RootGFID})
+	if err == nil {
+		_, err = o.Dir.Fsync(ctx, &fop.FsyncReq{Req: asDaemon})
+		err = errors.Join(err, o.Dir.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("the mark is not on the disk: %w", err)
+	}
+	return nil
+}
+
+// graph tells which clients have older graphs than q's, and ends their connections if it is
+// asked to. They are refused when they come again: see admit.
+func (b *process) graph(q *mgmt.GraphAsk) (*mgmt.GraphReport, error) {
+	b.mu.Lock()
+	r := &mgmt.GraphReport{Graph: b.live.graph}
+	b.mu.Unlock()
+	keep := map[uint64]bool{}
+	if q.Cut && b.parts.locks != nil {
+		for _, in := range b.parts.locks.Dump() {
+			for _, k := range in.Locks {
+				keep[k.Client] = keep[k.Client] || k.Kind == locks.Posix
+			}
+		}
+	}
+	var cut []uint64
+	for _, c := range b.srv.Clients() {
+		if c.Graph >= q.Graph {
+			continue
+		}
+		r.Older = append(r.Older, c.Name)
+		if q.Cut && r.Graph >= q.Graph && !keep[c.Client] {
+			cut = append(cut, c.Client)
+		}
+	}
+	b.srv.Disconnect(cut, "its graph lacks bricks that the volume has now")
+	return r, nil
+}
