@@ -9,6 +9,7 @@ import (
 
 func volumeCommands() []command {
 	return []command{
+		{words: []string{"volume", "add-brick"}, pattern: "volume add-brick <VOLNAME> [<replica> <COUNT> [arbiter <COUNT>]] <NEW-BRICK> ... [force]", help: "add brick to volume <VOLNAME>", run: (*cli).volumeAddBrick},
 		{words: []string{"volume", "create"}, pattern: "volume create <NEW-VOLNAME> [replica <COUNT> [arbiter <COUNT>]] [transport <tcp>] <NEW-BRICK>... [force]", help: "create a new volume of specified type with mentioned bricks", run: (*cli).volumeCreate},
 		{words: []string{"volume", "delete"}, pattern: "volume delete <VOLNAME>", help: "delete volume specified by <VOLNAME>", run: (*cli).volumeDelete},
 		{words: []string{"volume", "get"}, pattern: "volume get <VOLNAME|all> <key|all>", help: "Get the value of the all options or given option for volume <VOLNAME> or all option. gofs volume get all all is to get all global options", run: (*cli).volumeGet},
@@ -16,7 +17,10 @@ func volumeCommands() []command {
 		{words: []string{"volume", "help"}, pattern: "volume help", help: "display help for volume commands", local: true, run: (*cli).volumeHelp},
 		{words: []string{"volume", "info"}, pattern: "volume info [all|<VOLNAME>]", help: "list information of all volumes", run: (*cli).volumeInfo},
 		{words: []string{"volume", "list"}, pattern: "volume list", help: "list all volumes in cluster", run: (*cli).volumeList},
+		{words: []string{"volume", "remove-brick"}, pattern: "volume remove-brick <VOLNAME> [replica <COUNT>] <BRICK> ... <start|stop|status|commit|force>", help: "remove brick from volume <VOLNAME>", run: (*cli).volumeRemoveBrick},
+		{words: []string{"volume", "replace-brick"}, pattern: "volume replace-brick <VOLNAME> <SOURCE-BRICK> <NEW-BRICK> {commit force}", help: "replace-brick operations", run: (*cli).volumeReplaceBrick},
 		{words: []string{"volume", "reset"}, pattern: "volume reset <VOLNAME> [option] [force]", help: "reset all the reconfigured options", run: (*cli).volumeReset},
+		{words: []string{"volume", "reset-brick"}, pattern: "volume reset-brick <VOLNAME> <SOURCE-BRICK> {{start} | {<NEW-BRICK> commit}}", help: "reset-brick operations", run: (*cli).volumeResetBrick},
 		{words: []string{"volume", "set"}, pattern: "volume set <VOLNAME> group <GROUP>", help: "set the options of a group, such as virt, for volume <VOLNAME>",
 			more: []form{{"volume set <VOLNAME> <KEY> <VALUE>", "set options for volume <VOLNAME>"}}, run: (*cli).volumeSet},
 		{words: []string{"volume", "start"}, pattern: "volume start <VOLNAME> [force]", help: "start volume specified by <VOLNAME>", run: (*cli).volumeStart},

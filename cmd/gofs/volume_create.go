@@ -24,7 +24,7 @@ func (c *cli) volumeCreate(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkBricks(q, node.Host); err != nil {
+	if err := checkBricks(q.Bricks, node.Host); err != nil {
 		return err
 	}
 	if q.Replica == 2 && !c.ask(replica2Warning) {
@@ -139,9 +139,9 @@ func checkName(name string) error {
 
 // checkBricks checks the form of the bricks and cleans their paths. own is the address
 // of the daemon: if that is a loopback one, so may those of the bricks, else not.
-func checkBricks(q *mgmt.CreateReq, own string) error {
+func checkBricks(bricks []string, own string) error {
 	seen := map[string]bool{}
-	for i, b := range q.Bricks {
+	for i, b := range bricks {
 		at := strings.LastIndex(b, ":/")
 		if at <= 0 {
 			return usage{fmt.Sprintf("Wrong brick type: %s, use <HOSTNAME>:<export-dir-abs-path>", b)}
@@ -155,7 +155,7 @@ func checkBricks(q *mgmt.CreateReq, own string) error {
 			return usage{"Found duplicate exports " + b}
 		}
 		seen[b] = true
-		q.Bricks[i] = b
+		bricks[i] = b
 	}
 	return nil
 }

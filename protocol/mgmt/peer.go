@@ -13,10 +13,10 @@ type PeerService interface {
 	Commit(ctx context.Context, command json.RawMessage) (*CommitReply, error)
 	// Index is the newest log entry that the leader's state contains; an error at others.
 	Index(ctx context.Context) (uint64, error)
-	// Prepare makes and marks the directories of a new volume's bricks on this node.
+	// Prepare makes and marks the directories of new bricks on this node.
 	Prepare(ctx context.Context, q *PrepareReq) error
-	// Unprepare takes back what Prepare did, if the volume did not come to be.
-	Unprepare(ctx context.Context, volumeID string) error
+	// Unprepare takes back what Prepare did, if the bricks did not come to be the volume's.
+	Unprepare(ctx context.Context, order string) error
 	// CheckStart refuses if a brick on this node cannot be the volume's.
 	CheckStart(ctx context.Context, q *AwaitReq) error
 	// Await waits until this node's bricks are as the configuration of Index says.
@@ -57,10 +57,15 @@ type CommitReply struct {
 	Unknown   string `json:"unknown,omitempty"`   // why it is not known whether it was done
 }
 
-// PrepareReq asks to prepare the bricks of a volume.
+// PrepareReq asks to prepare bricks of a volume.
 type PrepareReq struct {
-	Volume json.RawMessage `json:"volume"`
+	Order  string          `json:"order"`  // names this request to Unprepare
+	Volume json.RawMessage `json:"volume"` // with no other bricks than these
 	Force  bool            `json:"force,omitempty"`
+	// Joins: the volume is in use, and the bricks are to be filled by healing.
+	Joins bool `json:"joins,omitempty"`
+	// Same: they are the volume's already, and may hold what they held.
+	Same bool `json:"same,omitempty"`
 }
 
 // AwaitReq waits for a volume's bricks.
@@ -68,6 +73,8 @@ type AwaitReq struct {
 	Volume string `json:"volume"`
 	Index  uint64 `json:"index"` // of the log, to be applied first
 	Gone   bool   `json:"gone"`  // wait for their end instead of their start
+	// Paths are those of the bricks that are waited for; none: all that are to run.
+	Paths []string `json:"paths,omitempty"`
 }
 
 // JoinReq asks a daemon that is alone to become a node of a pool.
@@ -149,14 +156,14 @@ func (c *Client) Commit(ctx context.Context, command json.RawMessage) (*CommitRe
 	return ask[CommitReply](ctx, c, methodCommit, command)
 }
 
-// Prepare asks a node to prepare its bricks of a new volume.
+// Prepare asks a node to prepare its bricks of those that are new.
 func (c *Client) Prepare(ctx context.Context, q *PrepareReq) error {
 	return order(ctx, c, methodPrepare, q)
 }
 
 // Unprepare takes Prepare back.
-func (c *Client) Unprepare(ctx context.Context, volumeID string) error {
-	return order(ctx, c, methodUnprepare, nameReq{volumeID})
+func (c *Client) Unprepare(ctx context.Context, made string) error {
+	return order(ctx, c, methodUnprepare, nameReq{made})
 }
 
 // CheckStart asks a node whether its bricks of a volume can be started.

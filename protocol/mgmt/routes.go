@@ -31,6 +31,7 @@ type Service interface {
 	Heal(context.Context, *HealReq) (*HealReply, error)
 
 	BrickCommands
+	BrickChanges
 }
 
 // DaemonRoutes returns the methods of a daemon. Without admin those that change
@@ -77,6 +78,7 @@ func DaemonRoutes(s Service, admin bool) Routes {
 		}),
 	}
 	maps.Copy(changes, brickCommandRoutes(s))
+	maps.Copy(changes, brickChangeRoutes(s))
 	for method, f := range changes {
 		if !admin {
 			f = route(func(context.Context, *Conn, *struct{}) (struct{}, error) {

@@ -169,6 +169,9 @@ func (c *crawler) heal(ctx context.Context, t *tally, g fop.GFID, full bool) {
 	c.mu.Lock()
 	c.busy[g] = true
 	c.mu.Unlock()
+	if err := c.s.forgetGone(ctx, c.child, g); err != nil && ctx.Err() == nil {
+		c.s.log.Info("marks against bricks that are gone stay", "gfid", g, "error", err)
+	}
 	do := c.s.engine.Inode
 	if full {
 		do = c.s.engine.Compare

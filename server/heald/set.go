@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/volfile"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
@@ -24,6 +25,7 @@ type set struct {
 	children     []xlator.Xlator
 	bricks       []string // host:path of each child
 	engine       Engine
+	gone         []string   // pending keys of bricks that the volume has no more
 	crawlers     []*crawler // of the children on this node
 	cancel       context.CancelFunc
 	running      sync.WaitGroup
@@ -38,6 +40,11 @@ func newSet(cfg *Config, g *volfile.Graph, n *volfile.Node, spec string) (*set, 
 	s.volume, _ = n.Get("volume")
 	s.log = cfg.Log.With("vol", s.volume, "set", n.Name)
 	local, _ := n.Get("local")
+	if ids, _ := n.Get("gone"); ids != "" {
+		for id := range strings.SplitSeq(ids, ",") {
+			s.gone = append(s.gone, changelog.KeyPrefix+id)
+		}
+	}
 	for i, name := range n.Subvolumes {
 		b := g.Find(name)
 		if b == nil {
@@ -151,6 +158,33 @@ func (s *set) count(ctx context.Context, child int) (int, error) {
 		return 0, errors.New("the brick does not say how much is pending")
 	}
 	return strconv.Atoi(string(r.Xattrs[0].Value))
+}
+
+// forgetGone takes back what a child keeps against bricks that the volume has no more, which
+// would stay in its index for ever.
+func (s *set) forgetGone(ctx context.Context, child int, g fop.GFID) error {
+	if s.gone == nil {
+		return nil
+	}
+	r, err := s.children[child].Getxattr(ctx, &fop.GetxattrReq{Req: asHealer, GFID: g, Internal: true})
+	if fop.IsGone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var back []fop.Xattr
+	for _, key := range s.gone {
+		v, _ := fop.XattrOf(r.Xattrs, key)
+		if n, err := changelog.Parse(v); err == nil && !n.IsZero() {
+			back = append(back, fop.Xattr{Name: key, Value: n.Negated().Bytes()})
+		}
+	}
+	if back == nil {
+		return nil
+	}
+	_, err = s.children[child].Xattrop(ctx, &fop.XattropReq{Req: asHealer, GFID: g, Op: fop.XattropAdd32, Deltas: back})
+	return err
 }
 
 // pathXattr is the virtual xattr that posix answers with an inode's paths.

@@ -25,7 +25,7 @@ const (
 // limitOf is how long the bricks may take for a question.
 func limitOf(q *mgmt.BrickAsk) time.Duration {
 	switch q.Method {
-	case mgmt.AskDump, mgmt.AskTop, mgmt.AskHealInfo, mgmt.AskHealResolve:
+	case mgmt.AskDump, mgmt.AskTop, mgmt.AskHealInfo, mgmt.AskHealResolve, mgmt.AskBlame:
 		return working
 	case mgmt.AskClear:
 		return clearing

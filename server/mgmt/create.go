@@ -35,12 +35,13 @@ func (d *Daemon) Create(ctx context.Context, q *mgmt.CreateReq) (*mgmt.VolumeRep
 			return nil, err
 		}
 	}
-	err = d.prepare(ctx, v, q.Force)
+	order := newUUID()
+	err = d.prepare(ctx, v, &mgmt.PrepareReq{Order: order, Force: q.Force}, staging)
 	if err == nil {
 		_, err = d.commit(ctx, &store.Command{CreateVolume: v})
 	}
 	if err != nil {
-		d.unprepare(v)
+		d.unprepare(v, order)
 		return nil, err
 	}
 	return &mgmt.VolumeReply{Name: v.Name, ID: v.ID}, nil

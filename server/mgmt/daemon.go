@@ -71,6 +71,7 @@ type Config struct {
 type Bricks interface {
 	Want([]brickproc.Spec)
 	StopStray(brickproc.Spec)
+	StopUnknown(known []brickproc.Spec)
 	Retry(path string)
 	Started(ctx context.Context, path string) error
 	Gone(ctx context.Context, path string) error
@@ -102,6 +103,8 @@ type Daemon struct {
 	// not take each other in.
 	probing sync.Mutex
 	made    preparedBricks
+	orders  ordersHere
+	joins   joining
 	driving sync.Mutex // see drive
 	quorum  serverQuorum
 

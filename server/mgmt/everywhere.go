@@ -91,8 +91,8 @@ var notConnected = errors.Join(errors.New("not connected"), mgmt.ErrConnection)
 func refusedBy(err error) bool { return mgmt.ErrorCode(err) != 0 }
 
 // firstRefusal returns the error of the first of nodes that has one, with where it
-// comes from if that is another node: stage is GlusterFS's name of the step.
-func (d *Daemon) firstRefusal(nodes []string, errs map[string]error, stage string) error {
+// comes from if that is another node: format says so, one of the formats below.
+func (d *Daemon) firstRefusal(nodes []string, errs map[string]error, format string) error {
 	for _, id := range nodes {
 		err := errs[id]
 		switch {
@@ -104,38 +104,44 @@ func (d *Daemon) firstRefusal(nodes []string, errs map[string]error, stage strin
 			return mgmt.Errorf("Host %s not connected", n.Name())
 		default:
 			n := d.store.State().Nodes[id]
-			return mgmt.Errorf("%s failed on %s. Error: %v", stage, n.Name(), err)
+			return mgmt.Errorf(format, n.Name(), err)
 		}
 	}
 	return nil
 }
 
+// How GlusterFS says that a step failed on another node.
+const (
+	staging       = "Staging failed on %s. Error: %v"
+	committing    = "Commit failed on %s. Error: %v"
+	prevalidation = "Pre Validation failed on %s. %v"
+)
+
 // ordering is how long another node may take for a step of a change that is only
 // work in its memory or a few files.
 const ordering = 1500 * time.Millisecond
 
-// prepare makes the directories of the bricks of v on their nodes.
-func (d *Daemon) prepare(ctx context.Context, v *store.Volume, force bool) error {
-	body, err := json.Marshal(v)
-	if err != nil {
+// prepare makes the directories of the bricks of v on their nodes. q says how; it is completed
+// here. format is firstRefusal's.
+func (d *Daemon) prepare(ctx context.Context, v *store.Volume, q *mgmt.PrepareReq, format string) error {
+	var err error
+	if q.Volume, err = json.Marshal(v); err != nil {
 		return err
 	}
 	nodes := d.nodesOf(v)
 	errs := d.everywhere(ctx, nodes, ordering,
-		func(ctx context.Context) error { return d.prepareHere(ctx, v, force) },
-		func(ctx context.Context, _ string, c *mgmt.Client) error {
-			return c.Prepare(ctx, &mgmt.PrepareReq{Volume: body, Force: force})
-		})
-	return d.firstRefusal(nodes, errs, "Staging")
+		func(ctx context.Context) error { return d.prepareHere(ctx, v, q) },
+		func(ctx context.Context, _ string, c *mgmt.Client) error { return c.Prepare(ctx, q) })
+	return d.firstRefusal(nodes, errs, format)
 }
 
 // unprepare takes prepare back, also where it is not known whether it was done.
-func (d *Daemon) unprepare(v *store.Volume) {
+func (d *Daemon) unprepare(v *store.Volume, order string) {
 	ctx, cancel := context.WithTimeout(context.Background(), ordering) // also if the caller went away
 	defer cancel()
 	errs := d.everywhere(ctx, d.nodesOf(v), ordering,
-		func(context.Context) error { d.unprepareHere(v.ID); return nil },
-		func(ctx context.Context, _ string, c *mgmt.Client) error { return c.Unprepare(ctx, v.ID) })
+		func(context.Context) error { d.unprepareHere(order); return nil },
+		func(ctx context.Context, _ string, c *mgmt.Client) error { return c.Unprepare(ctx, order) })
 	for id, err := range errs {
 		d.cfg.Log.Warn("cannot take back what was done to bricks' directories", "node", id, "volume", v.Name, "error", err)
 	}
@@ -143,7 +149,7 @@ func (d *Daemon) unprepare(v *store.Volume) {
 
 // checkHere refuses if a brick of v on this node cannot be its.
 func (d *Daemon) checkHere(v *store.Volume) error {
-	for _, spec := range d.localSpecs(v) {
+	for _, spec := range d.localSpecs(v, (*store.Brick).Runs) {
 		if err := checkStart(v, spec.Host, spec.Path); err != nil {
 			return err
 		}
@@ -158,7 +164,7 @@ func (d *Daemon) check(ctx context.Context, v *store.Volume) error {
 	errs := d.everywhere(ctx, nodes, ordering,
 		func(context.Context) error { return d.checkHere(v) },
 		func(ctx context.Context, _ string, c *mgmt.Client) error { return c.CheckStart(ctx, q) })
-	return d.firstRefusal(nodes, connected(errs), "Staging")
+	return d.firstRefusal(nodes, connected(errs), staging)
 }
 
 // connected drops the errors of nodes that were not reached.
@@ -180,7 +186,13 @@ func (d *Daemon) awaitHere(ctx context.Context, q *mgmt.AwaitReq) error {
 	}
 	d.drive() // without waiting for reconcile
 	if q.Gone {
-		return d.awaitGone(ctx, v)
+		return d.awaitGone(ctx, v, q.Paths)
+	}
+	if err := d.awaitAdmitted(ctx, v.Name); err != nil {
+		return err
+	}
+	if v, err = d.volume(q.Volume); err != nil {
+		return err
 	}
 	return d.awaitBricks(ctx, v)
 }
@@ -188,8 +200,11 @@ func (d *Daemon) awaitHere(ctx context.Context, q *mgmt.AwaitReq) error {
 // settle waits until the bricks of v are as the log says at index, and returns why some
 // are not: a refusal, and a warning about nodes that are not connected.
 func (d *Daemon) settle(ctx context.Context, v *store.Volume, index uint64, gone bool) (warning string, err error) {
-	q := &mgmt.AwaitReq{Volume: v.Name, Index: index, Gone: gone}
-	nodes := d.nodesOf(v)
+	return d.settleOn(ctx, d.nodesOf(v), &mgmt.AwaitReq{Volume: v.Name, Index: index, Gone: gone})
+}
+
+// settleOn is settle on some nodes.
+func (d *Daemon) settleOn(ctx context.Context, nodes []string, q *mgmt.AwaitReq) (warning string, err error) {
 	errs := d.everywhere(ctx, nodes, starting,
 		func(ctx context.Context) error { return d.awaitHere(ctx, q) },
 		func(ctx context.Context, id string, c *mgmt.Client) error {
@@ -200,7 +215,7 @@ func (d *Daemon) settle(ctx context.Context, v *store.Volume, index uint64, gone
 			warning += n.Name() + " is not connected; its bricks follow when it is back\n"
 		}
 	}
-	return warning, d.firstRefusal(nodes, connected(errs), "Commit")
+	return warning, d.firstRefusal(nodes, connected(errs), committing)
 }
 
 // watched does a call that may take long, and gives it up when the other daemon no

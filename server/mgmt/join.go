@@ -121,11 +121,11 @@ func (p peerService) Prepare(ctx context.Context, q *mgmt.PrepareReq) error {
 	if err := json.Unmarshal(q.Volume, v); err != nil {
 		return mgmt.Errorf("the volume cannot be read: %v", err)
 	}
-	return p.d.prepareHere(ctx, v, q.Force)
+	return p.d.prepareHere(ctx, v, q)
 }
 
-func (p peerService) Unprepare(_ context.Context, volumeID string) error {
-	p.d.unprepareHere(volumeID)
+func (p peerService) Unprepare(_ context.Context, order string) error {
+	p.d.unprepareHere(order)
 	return nil
 }
 
@@ -184,6 +184,9 @@ func (d *Daemon) govern(ctx context.Context) {
 			d.governOnce(ctx, lastSeen)
 		}
 		d.judgeQuorum()
+		if d.store.Leader() != "" {
+			d.finishOrders(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return

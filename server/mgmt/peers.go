@@ -15,7 +15,7 @@ import (
 )
 
 // stateVersion is the version of the log's commands. Daemons of one pool have the same.
-const stateVersion = 1
+const stateVersion = 2
 
 // Node implements mgmt.Service.
 func (d *Daemon) Node(context.Context) (*mgmt.Node, error) {

@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gofs/gofs/server/mgmt/brickproc"
 	"github.com/gofs/gofs/server/mgmt/store"
@@ -38,10 +39,10 @@ func (d *Daemon) reconcile(ctx context.Context) {
 // taking back the making of volumes that have come to be.
 func (d *Daemon) forgetDeleted(before, now *store.State) {
 	for name, v := range before.Volumes {
-		if now.HasVolume(v.ID) {
-			continue
-		}
-		for _, spec := range d.localSpecs(v) {
+		for _, spec := range d.localSpecs(v, everyBrick) {
+			if _, still := now.BrickAt(v.ID, d.uuid, spec.Path); still {
+				continue
+			}
 			if err := d.ports.Forget(spec.Path); err != nil {
 				d.cfg.Log.Warn("cannot forget a brick's port", "volume", name, "brick", spec.Path, "error", err)
 			}
@@ -49,9 +50,9 @@ func (d *Daemon) forgetDeleted(before, now *store.State) {
 	}
 	d.made.mu.Lock()
 	defer d.made.mu.Unlock()
-	for id := range d.made.byID {
-		if now.HasVolume(id) {
-			delete(d.made.byID, id)
+	for order, p := range d.made.byOrder {
+		if !slices.ContainsFunc(p.bricks, func(b *prepared) bool { return !b.used(now) }) {
+			delete(d.made.byOrder, order)
 		}
 	}
 }
@@ -69,32 +70,39 @@ func (d *Daemon) wanted(s *store.State) []brickproc.Spec {
 	var out []brickproc.Spec
 	for _, name := range s.Names() {
 		if v := s.Volumes[name]; v.Status == store.Started && d.mayRun(v) {
-			out = append(out, d.localSpecs(v)...)
+			out = append(out, d.localSpecs(v, (*store.Brick).Runs)...)
 		}
 	}
 	return append(out, d.healers(s)...)
 }
 
-// localSpecs lists a volume's bricks on this node.
-func (d *Daemon) localSpecs(v *store.Volume) []brickproc.Spec {
+// localSpecs lists those of a volume's bricks on this node that which chooses.
+func (d *Daemon) localSpecs(v *store.Volume, which func(*store.Brick) bool) []brickproc.Spec {
 	var out []brickproc.Spec
 	for _, b := range v.Bricks {
-		if b.Node == d.uuid {
+		if b.Node == d.uuid && which(&b) {
 			out = append(out, brickproc.Spec{Volume: v.Name, VolumeID: v.ID, Host: b.Host, Path: b.Path, VolfileID: volfileID(v, &b)})
 		}
 	}
 	return out
 }
 
-// stopStrays stops bricks of stopped volumes that run nevertheless: a daemon died
-// between recording the stop and doing it.
+func everyBrick(*store.Brick) bool { return true }
+
+// stopStrays stops bricks that are not to run and do nevertheless: a daemon died between
+// recording that and doing it.
 func (d *Daemon) stopStrays(s *store.State) {
+	var known []brickproc.Spec
 	for _, v := range s.Volumes {
-		if v.Status == store.Started {
-			continue
+		for _, spec := range d.localSpecs(v, everyBrick) {
+			known = append(known, spec)
+			if v.Status != store.Started {
+				d.bricks.StopStray(spec)
+			}
 		}
-		for _, spec := range d.localSpecs(v) {
+		for _, spec := range d.localSpecs(v, func(b *store.Brick) bool { return !b.Runs() }) {
 			d.bricks.StopStray(spec)
 		}
 	}
+	d.bricks.StopUnknown(known)
 }

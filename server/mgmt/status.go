@@ -81,6 +81,9 @@ func (d *Daemon) brickStates(ctx context.Context, v *store.Volume, q *mgmt.Statu
 			if st.Online {
 				b.Port, b.PID = st.Port, st.PID
 			}
+			if why := d.whyHeld(v, b.ID); why != "" {
+				b.Reason = why
+			}
 			if q.Detail {
 				b.Disk = diskOf(b.Path)
 			}

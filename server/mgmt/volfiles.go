@@ -17,14 +17,18 @@ func volfileID(v *store.Volume, b *store.Brick) string {
 
 // definition is a volume as volgen wants it.
 func definition(v *store.Volume) *volgen.Volume {
-	g := &volgen.Volume{Name: v.Name, ID: v.ID, Replica: v.Replica, Arbiter: v.Arbiter, Options: map[string]string{}}
-	for _, b := range v.Bricks {
-		g.Bricks = append(g.Bricks, volgen.Brick{ID: b.ID, Host: b.Host, Path: b.Path})
+	g := &volgen.Volume{Name: v.Name, ID: v.ID, Replica: v.Replica, Arbiter: v.Arbiter, Graph: v.Graph, Gone: v.Gone, Options: map[string]string{}}
+	for i := range v.Bricks {
+		g.Bricks = append(g.Bricks, brickOf(&v.Bricks[i]))
 	}
 	for _, o := range v.Options {
 		g.Options[o.Key] = o.Value
 	}
 	return g
+}
+
+func brickOf(b *store.Brick) volgen.Brick {
+	return volgen.Brick{ID: b.ID, Host: b.Host, Path: b.Path, Disk: b.Disk}
 }
 
 // Volfile returns the client volfile of a volume, or a brick's by its volfile id. A

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gofs/gofs/protocol/mgmt"
@@ -54,7 +55,7 @@ func (d *Daemon) Start(ctx context.Context, q *mgmt.VolumeReq) (*mgmt.VolumeRepl
 func (d *Daemon) awaitBricks(ctx context.Context, v *store.Volume) error {
 	ctx, cancel := context.WithTimeout(ctx, starting)
 	defer cancel()
-	specs := d.localSpecs(v)
+	specs := d.localSpecs(v, (*store.Brick).Runs)
 	for _, spec := range specs {
 		d.bricks.Retry(spec.Path)
 	}
@@ -78,9 +79,12 @@ func (d *Daemon) awaitBricks(ctx context.Context, v *store.Volume) error {
 	return nil
 }
 
-// awaitGone waits until the local bricks of v have ended.
-func (d *Daemon) awaitGone(ctx context.Context, v *store.Volume) error {
-	for _, spec := range d.localSpecs(v) {
+// awaitGone waits until the local bricks of v have ended, or those at paths.
+func (d *Daemon) awaitGone(ctx context.Context, v *store.Volume, paths []string) error {
+	for _, spec := range d.localSpecs(v, everyBrick) {
+		if paths != nil && !slices.Contains(paths, spec.Path) {
+			continue
+		}
 		if err := d.bricks.Gone(ctx, spec.Path); err != nil {
 			return fmt.Errorf("brick %s:%s has not stopped yet: %w", spec.Host, spec.Path, err)
 		}

@@ -17,7 +17,7 @@ type HealVolume struct {
 
 // HealGraph returns the graph of a node's heal daemon: the replicate sets of all volumes
 // that have a brick on the node, under one node of type heal/sets. Option local of a set
-// lists those bricks, option volume names the volume.
+// lists those bricks, option volume names the volume, option gone the bricks that it had.
 func HealGraph(vols []HealVolume) *volfile.Graph {
 	g := &volfile.Graph{}
 	var sets []string
@@ -42,6 +42,9 @@ func HealGraph(vols []HealVolume) *volfile.Graph {
 			n := g.Top()
 			n.Set("local", strings.Join(local, ","))
 			n.Set("volume", v.Name)
+			if len(v.Gone) > 0 {
+				n.Set("gone", strings.Join(v.Gone, ","))
+			}
 			for _, key := range []string{"heal-timeout", "shd-max-threads", "favorite-child-policy"} {
 				if value := v.Options["cluster."+key]; value != "" {
 					n.Set(key, value)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gofs/gofs/protocol/mgmt"
@@ -107,6 +109,33 @@ func (s *Supervisor) StopStray(spec Spec) {
 	s.keepers[spec.Path] = k
 	k.want(false)
 	s.wg.Go(func() { s.keep(k) })
+}
+
+// StopUnknown stops the processes of bricks that are not among known, and that this daemon's
+// run directory tells of: bricks that left their volume while this daemon was down.
+func (s *Supervisor) StopUnknown(known []Spec) {
+	files, err := filepath.Glob(PidFile(s.cfg.RunDir, &Spec{Volume: "*", Host: "*", Path: "*"}))
+	if err != nil {
+		return // the run directory has no odd name
+	}
+	mine := map[string]bool{PidFile(s.cfg.RunDir, &Spec{Kind: Heald}): true}
+	for i := range known {
+		mine[PidFile(s.cfg.RunDir, &known[i])] = true
+	}
+	for _, file := range files {
+		if mine[file] {
+			continue
+		}
+		p, err := findAt(file)
+		if err != nil || p == nil {
+			continue
+		}
+		s.cfg.Log.Warn("stopping a brick that is in no volume any more", "pid", p.pid, "file", file)
+		if err := p.signal(syscall.SIGTERM); err != nil {
+			s.cfg.Log.Warn("it cannot be stopped", "pid", p.pid, "error", err)
+		}
+		p.pidfd.Close()
+	}
 }
 
 // Retry starts a dead brick again now instead of after its pause.

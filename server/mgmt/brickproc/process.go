@@ -34,7 +34,11 @@ func attach(pid int) (*process, error) {
 
 // find returns the process that serves the brick, nil if there is none.
 func (s *Supervisor) find(spec *Spec) (*process, error) {
-	file := PidFile(s.cfg.RunDir, spec)
+	return findAt(PidFile(s.cfg.RunDir, spec))
+}
+
+// findAt returns the process that has a pid file locked.
+func findAt(file string) (*process, error) {
 	pid, err := holder(file)
 	if pid == 0 || err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ type Command struct {
 	DeleteVolume *VolumeChange `json:"deleteVolume,omitempty"`
 	SetOptions   *SetOptions   `json:"setOptions,omitempty"`
 	ResetOptions *ResetOptions `json:"resetOptions,omitempty"`
+	ChangeBricks *ChangeBricks `json:"changeBricks,omitempty"`
 }
 
 // RemoveNode takes a node out of the pool.
@@ -88,6 +89,8 @@ func (s *State) apply(c *Command) (*State, error) {
 		return s.setOptions(c.SetOptions)
 	case c.ResetOptions != nil:
 		return s.resetOptions(c.ResetOptions)
+	case c.ChangeBricks != nil:
+		return s.changeBricks(c.ChangeBricks)
 	}
 	return nil, errors.New("the log entry is of a newer version of gofs")
 }
@@ -106,23 +109,10 @@ func (s *State) create(v *Volume) (*State, error) {
 	if v.Replica < 1 || len(v.Bricks) == 0 || len(v.Bricks)%v.Replica != 0 || v.Arbiter < 0 || v.Arbiter >= v.Replica && v.Arbiter > 0 {
 		return nil, refuse("number of bricks is not a multiple of replica count")
 	}
-	ids := map[string]bool{}
-	for i, b := range v.Bricks {
-		if _, ok := s.Nodes[b.Node]; !ok {
-			return nil, refuse("Host %s is not in 'Peer in Cluster' state", b.Host)
+	for i := range v.Bricks {
+		if err := s.checkPlace(v.Bricks, i); err != nil {
+			return nil, err
 		}
-		if s.Overlap(b.Node, b.Path) != "" {
-			return nil, refuse("Brick: %s:%s not available. Brick may be containing or be contained by an existing brick.", b.Host, b.Path)
-		}
-		for _, c := range v.Bricks[:i] {
-			if c.Node == b.Node && (within(b.Path, c.Path) || within(c.Path, b.Path)) {
-				return nil, refuse("Brick: %s:%s not available. Brick may be containing or be contained by an existing brick.", b.Host, b.Path)
-			}
-		}
-		if ids[b.ID] {
-			return nil, refuse("brick-id %s is used twice", b.ID)
-		}
-		ids[b.ID] = true
 	}
 	next := s.clone()
 	next.Volumes[v.Name] = v
@@ -137,7 +127,13 @@ func (s *State) start(c *VolumeChange) (*State, error) {
 	if v.Status == Started && !c.Force {
 		return nil, refuse("Volume %s already started", v.Name)
 	}
-	return s.with(v, func(v *Volume) { v.Status = Started }), nil
+	return s.with(v, func(v *Volume) {
+		v.Status = Started
+		v.Bricks = slices.Clone(v.Bricks)
+		for i := range v.Bricks {
+			v.Bricks[i].Held = ""
+		}
+	}), nil
 }
 
 func (s *State) stop(c *VolumeChange) (*State, error) {

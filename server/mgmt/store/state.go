@@ -67,14 +67,14 @@ func (s *State) BricksOn(node string) (out []string) {
 	return out
 }
 
-// HasVolume tells whether a volume has this UUID.
-func (s *State) HasVolume(id string) bool {
+// BrickAt returns the brick at path on a node, if the volume with this UUID has it.
+func (s *State) BrickAt(volumeID, node, path string) (Brick, bool) {
 	for _, v := range s.Volumes {
-		if v.ID == id {
-			return true
+		if i := slices.IndexFunc(v.Bricks, func(b Brick) bool { return b.Node == node && b.Path == path }); i >= 0 && v.ID == volumeID {
+			return v.Bricks[i], true
 		}
 	}
-	return false
+	return Brick{}, false
 }
 
 // NodeIDs lists the nodes' UUIDs, sorted.
@@ -92,6 +92,12 @@ type Volume struct {
 	Transport string   `json:"transport"`
 	Bricks    []Brick  `json:"bricks"`
 	Options   []Option `json:"options"` // newest first
+	// Graph counts the changes of the bricks that all clients have to know of before they
+	// may use the volume: see Brick.Joins.
+	Graph uint64 `json:"graph,omitempty"`
+	// Gone are the IDs of bricks that the volume has no more. No other brick gets one, so that
+	// what the others keep against them can be forgotten at any time.
+	Gone []string `json:"gone,omitempty"`
 }
 
 // A Brick is a directory on a node.
@@ -100,7 +106,22 @@ type Brick struct {
 	Host string `json:"host"` // as the user wrote it
 	Path string `json:"path"`
 	ID   string `json:"id"` // brick-id: VOL-client-N, for the life of its place in the volume
+	// Disk counts the directories that have had this place: one that had it before is known
+	// by its lower number, and not taken for the present one.
+	Disk uint64 `json:"disk,omitempty"`
+	// Held: the brick is not to run. HeldReset: since volume reset-brick start; else for as
+	// long as the order with this token is being carried out.
+	Held string `json:"held,omitempty"`
+	// Joins: the brick is not to run before no client of the other bricks has a graph that
+	// is older than Volume.Graph, which would change files there and not here.
+	Joins bool `json:"joins,omitempty"`
 }
+
+// HeldReset is what Brick.Held is between volume reset-brick start and commit.
+const HeldReset = "reset"
+
+// Runs tells whether the brick runs while its volume is started.
+func (b *Brick) Runs() bool { return b.Held == "" && !b.Joins }
 
 // An Option is a key of volume set with its value.
 type Option struct {

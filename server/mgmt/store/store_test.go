@@ -83,6 +83,64 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// The bricks of a volume change all at once, and only from what they were to who orders it.
+func TestChangeBricks(t *testing.T) {
+	s := newState()
+	for _, c := range []*Command{node, volume("v", 2, 0, "/a", "/b"), volume("w", 1, 0, "/w"), {StartVolume: &VolumeChange{Name: "v"}}} {
+		var err error
+		if s, err = s.apply(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := s.Volumes["v"].Bricks
+	brick := func(path string, number int) Brick {
+		return Brick{Node: "node-1", Host: "h", Path: path, ID: fmt.Sprintf("v-client-%d", number)}
+	}
+	change := func(s *State, replica int, graph uint64, after ...Brick) (*State, error) {
+		return s.apply(&Command{ChangeBricks: &ChangeBricks{Name: "v", ID: "v-id", Before: before, After: after, Replica: replica, Graph: graph,
+			Options: []Option{{"k", "x"}}}})
+	}
+	for _, c := range []struct {
+		name    string
+		replica int
+		after   []Brick
+		want    string
+	}{
+		{"no multiple", 2, []Brick{before[0], before[1], brick("/c", 2)}, "not a multiple"},
+		{"none", 1, nil, "not a multiple"},
+		{"another volume's", 3, []Brick{before[0], before[1], brick("/w/x", 2)}, "Brick: h:/w/x not available"},
+		{"twice", 3, []Brick{before[0], before[1], brick("/a", 2)}, "Brick: h:/a not available"},
+		{"an ID twice", 3, []Brick{before[0], before[1], brick("/c", 1)}, "is used twice"},
+		{"nobody's node", 3, []Brick{before[0], before[1], {Node: "x", Host: "x", Path: "/c", ID: "v-client-2"}}, "Host x is not in"},
+	} {
+		if _, err := change(s, c.replica, 0, c.after...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		}
+	}
+	held := brick("/c", 2)
+	held.Held, held.Joins = HeldReset, true
+	next, err := change(s, 2, 1, before[0], held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := next.Volumes["v"]
+	if v.Replica != 2 || v.Graph != 1 || !reflect.DeepEqual(v.Gone, []string{"v-client-1"}) || !reflect.DeepEqual(v.Options, []Option{{"k", "x"}}) {
+		t.Errorf("the volume is %+v", v)
+	}
+	if _, err := change(next, 2, 1, before...); err == nil || !strings.Contains(err.Error(), "were changed by another order meanwhile") {
+		t.Errorf("a change of what was: %v", err)
+	}
+	before = v.Bricks
+	if _, err := change(next, 2, 1, before[0], brick("/b", 1)); err == nil || !strings.Contains(err.Error(), "was another brick's") {
+		t.Errorf("an ID that is gone: %v", err)
+	}
+	// Starting lets bricks go that were held, not those that may not join yet.
+	next, err = next.apply(&Command{StartVolume: &VolumeChange{Name: "v", Force: true}})
+	if err != nil || next.Volumes["v"].Bricks[1].Held != "" || next.Volumes["v"].Bricks[1].Runs() || before[1].Held != HeldReset {
+		t.Errorf("after volume start force: %+v, %v; before: %+v", next.Volumes["v"].Bricks, err, before)
+	}
+}
+
 func TestOptionsKeepTheirPlace(t *testing.T) {
 	s := &State{Nodes: map[string]Node{}, Volumes: map[string]*Volume{"v": {Name: "v"}}}
 	old := s.Volumes["v"]
