@@ -132,7 +132,7 @@ func (x *Index) Xattrop(ctx context.Context, q *fop.XattropReq) (*fop.XattropRep
 	if err != nil {
 		return nil, err
 	}
-	if err := x.entries.add(q.GFID, q.EntryCreate); err != nil {
+	if err := x.record(ctx, q); err != nil {
 		x.end(ctx, began, q, nil)
 		return nil, err
 	}
@@ -154,6 +154,33 @@ func (x *Index) Xattrop(ctx context.Context, q *fop.XattropReq) (*fop.XattropRep
 		x.log.Warn("names stay in the index although they are healed", "gfid", q.GFID, "error", err)
 	}
 	return r, nil
+}
+
+// entryCounter is where a pending xattr counts changes of names (disk-format 3.1).
+const entryCounter = 8
+
+// record adds the names of q to the list of its directory. No list is begun where names
+// were missed already without one, as GlusterFS does with granular-entry-heal off: it
+// would lack those, and a healer takes a list for whole.
+func (x *Index) record(ctx context.Context, q *fop.XattropReq) error {
+	if len(q.EntryCreate) == 0 {
+		return nil
+	}
+	if !x.entries.has(q.GFID) {
+		r, err := x.Child.Getxattr(ctx, &fop.GetxattrReq{Req: q.Req, GFID: q.GFID, Internal: true})
+		if fop.IsGone(err) {
+			return nil // as the child will say
+		}
+		if err != nil {
+			return err
+		}
+		for _, a := range r.Xattrs {
+			if watched(a.Name, x.sets[Pending].prefix) && len(a.Value) > entryCounter && !zero(a.Value[entryCounter:]) {
+				return nil
+			}
+		}
+	}
+	return x.entries.add(q.GFID, q.EntryCreate)
 }
 
 // begin adds the links that a change of these xattrs may need, and forbids their removal

@@ -245,6 +245,32 @@ func TestEntryChanges(t *testing.T) {
 	}
 }
 
+// A directory in which names were missed that nobody recorded gets no list, which healers
+// would take for whole.
+func TestEntryChangesAfterOthers(t *testing.T) {
+	dir := t.TempDir()
+	x := over(t, dir)
+	g, entry := fop.RootGFID, []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}
+	do := func(create ...string) {
+		t.Helper()
+		q := &fop.XattropReq{GFID: g, Op: fop.XattropAdd32, Deltas: []fop.Xattr{{Name: blame, Value: entry}}, EntryCreate: create}
+		if _, err := x.Xattrop(context.Background(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do() // GlusterFS with granular-entry-heal off
+	do("a")
+	if names, err := x.Names(g); err != nil || len(names) != 0 {
+		t.Errorf("recorded after unrecorded ones: %q, %v", names, err)
+	}
+	xattrop(t, x, g, fop.Xattr{Name: blame, Value: []byte{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xfe}})
+	do("b")
+	do("c")
+	if names, err := x.Names(g); err != nil || len(names) != 2 {
+		t.Errorf("recorded after healing: %q, %v; want b and c", names, err)
+	}
+}
+
 func TestList(t *testing.T) {
 	dir := t.TempDir()
 	x := over(t, dir)

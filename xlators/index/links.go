@@ -238,6 +238,11 @@ func checkNames(names []string) error {
 	return nil
 }
 
+// has reports whether names are recorded in the directory g.
+func (e *entrySet) has(g fop.GFID) bool {
+	return unix.Faccessat(e.base.dir, g.String(), unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
+}
+
 // add records names in the directory g.
 func (e *entrySet) add(g fop.GFID, names []string) error {
 	if len(names) == 0 {
