@@ -701,6 +701,7 @@ type LookupReq struct {
 	Name          []byte                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	Gfid          []byte                 `protobuf:"bytes,4,opt,name=gfid,proto3" json:"gfid,omitempty"`
 	Want          [][]byte               `protobuf:"bytes,5,rep,name=want,proto3" json:"want,omitempty"`
+	Content       uint32                 `protobuf:"varint,6,opt,name=content,proto3" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -770,11 +771,20 @@ func (x *LookupReq) GetWant() [][]byte {
 	return nil
 }
 
+func (x *LookupReq) GetContent() uint32 {
+	if x != nil {
+		return x.Content
+	}
+	return 0
+}
+
 type LookupReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Iatt          *Iatt                  `protobuf:"bytes,1,opt,name=iatt,proto3" json:"iatt,omitempty"`
 	Parent        *Iatt                  `protobuf:"bytes,2,opt,name=parent,proto3" json:"parent,omitempty"`
 	Xattrs        []*Xattr               `protobuf:"bytes,3,rep,name=xattrs,proto3" json:"xattrs,omitempty"`
+	HasContent    bool                   `protobuf:"varint,4,opt,name=has_content,json=hasContent,proto3" json:"has_content,omitempty"`
+	Content       []byte                 `protobuf:"bytes,5,opt,name=content,proto3" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -826,6 +836,20 @@ func (x *LookupReply) GetParent() *Iatt {
 func (x *LookupReply) GetXattrs() []*Xattr {
 	if x != nil {
 		return x.Xattrs
+	}
+	return nil
+}
+
+func (x *LookupReply) GetHasContent() bool {
+	if x != nil {
+		return x.HasContent
+	}
+	return false
+}
+
+func (x *LookupReply) GetContent() []byte {
+	if x != nil {
+		return x.Content
 	}
 	return nil
 }
@@ -1058,6 +1082,7 @@ type MknodReq struct {
 	Rdev          uint64                 `protobuf:"varint,8,opt,name=rdev,proto3" json:"rdev,omitempty"`
 	Xattrs        []*Xattr               `protobuf:"bytes,9,rep,name=xattrs,proto3" json:"xattrs,omitempty"`
 	Mark          []*Xattr               `protobuf:"bytes,10,rep,name=mark,proto3" json:"mark,omitempty"`
+	Copy          *Copy                  `protobuf:"bytes,11,opt,name=copy,proto3" json:"copy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1162,6 +1187,81 @@ func (x *MknodReq) GetMark() []*Xattr {
 	return nil
 }
 
+func (x *MknodReq) GetCopy() *Copy {
+	if x != nil {
+		return x.Copy
+	}
+	return nil
+}
+
+type Copy struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Content       []byte                 `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	Atime         *Time                  `protobuf:"bytes,2,opt,name=atime,proto3" json:"atime,omitempty"`
+	Mtime         *Time                  `protobuf:"bytes,3,opt,name=mtime,proto3" json:"mtime,omitempty"`
+	Ctime         *Time                  `protobuf:"bytes,4,opt,name=ctime,proto3" json:"ctime,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Copy) Reset() {
+	*x = Copy{}
+	mi := &file_fop_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Copy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Copy) ProtoMessage() {}
+
+func (x *Copy) ProtoReflect() protoreflect.Message {
+	mi := &file_fop_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Copy.ProtoReflect.Descriptor instead.
+func (*Copy) Descriptor() ([]byte, []int) {
+	return file_fop_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Copy) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *Copy) GetAtime() *Time {
+	if x != nil {
+		return x.Atime
+	}
+	return nil
+}
+
+func (x *Copy) GetMtime() *Time {
+	if x != nil {
+		return x.Mtime
+	}
+	return nil
+}
+
+func (x *Copy) GetCtime() *Time {
+	if x != nil {
+		return x.Ctime
+	}
+	return nil
+}
+
 type SymlinkReq struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Caller        *Caller                `protobuf:"bytes,1,opt,name=caller,proto3" json:"caller,omitempty"`
@@ -1177,7 +1277,7 @@ type SymlinkReq struct {
 
 func (x *SymlinkReq) Reset() {
 	*x = SymlinkReq{}
-	mi := &file_fop_proto_msgTypes[13]
+	mi := &file_fop_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1289,7 @@ func (x *SymlinkReq) String() string {
 func (*SymlinkReq) ProtoMessage() {}
 
 func (x *SymlinkReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[13]
+	mi := &file_fop_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1302,7 @@ func (x *SymlinkReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SymlinkReq.ProtoReflect.Descriptor instead.
 func (*SymlinkReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{13}
+	return file_fop_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SymlinkReq) GetCaller() *Caller {
@@ -1266,7 +1366,7 @@ type LinkReq struct {
 
 func (x *LinkReq) Reset() {
 	*x = LinkReq{}
-	mi := &file_fop_proto_msgTypes[14]
+	mi := &file_fop_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1278,7 +1378,7 @@ func (x *LinkReq) String() string {
 func (*LinkReq) ProtoMessage() {}
 
 func (x *LinkReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[14]
+	mi := &file_fop_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1291,7 +1391,7 @@ func (x *LinkReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkReq.ProtoReflect.Descriptor instead.
 func (*LinkReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{14}
+	return file_fop_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LinkReq) GetCaller() *Caller {
@@ -1335,7 +1435,7 @@ type EntryReply struct {
 
 func (x *EntryReply) Reset() {
 	*x = EntryReply{}
-	mi := &file_fop_proto_msgTypes[15]
+	mi := &file_fop_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1447,7 @@ func (x *EntryReply) String() string {
 func (*EntryReply) ProtoMessage() {}
 
 func (x *EntryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[15]
+	mi := &file_fop_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1460,7 @@ func (x *EntryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntryReply.ProtoReflect.Descriptor instead.
 func (*EntryReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{15}
+	return file_fop_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EntryReply) GetIatt() *Iatt {
@@ -1397,7 +1497,7 @@ type UnlinkReq struct {
 
 func (x *UnlinkReq) Reset() {
 	*x = UnlinkReq{}
-	mi := &file_fop_proto_msgTypes[16]
+	mi := &file_fop_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1409,7 +1509,7 @@ func (x *UnlinkReq) String() string {
 func (*UnlinkReq) ProtoMessage() {}
 
 func (x *UnlinkReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[16]
+	mi := &file_fop_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1422,7 +1522,7 @@ func (x *UnlinkReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlinkReq.ProtoReflect.Descriptor instead.
 func (*UnlinkReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{16}
+	return file_fop_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UnlinkReq) GetCaller() *Caller {
@@ -1472,7 +1572,7 @@ type RmdirReq struct {
 
 func (x *RmdirReq) Reset() {
 	*x = RmdirReq{}
-	mi := &file_fop_proto_msgTypes[17]
+	mi := &file_fop_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1484,7 +1584,7 @@ func (x *RmdirReq) String() string {
 func (*RmdirReq) ProtoMessage() {}
 
 func (x *RmdirReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[17]
+	mi := &file_fop_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1497,7 +1597,7 @@ func (x *RmdirReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RmdirReq.ProtoReflect.Descriptor instead.
 func (*RmdirReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{17}
+	return file_fop_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RmdirReq) GetCaller() *Caller {
@@ -1539,7 +1639,7 @@ type RemoveReply struct {
 
 func (x *RemoveReply) Reset() {
 	*x = RemoveReply{}
-	mi := &file_fop_proto_msgTypes[18]
+	mi := &file_fop_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1651,7 @@ func (x *RemoveReply) String() string {
 func (*RemoveReply) ProtoMessage() {}
 
 func (x *RemoveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[18]
+	mi := &file_fop_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1664,7 @@ func (x *RemoveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveReply.ProtoReflect.Descriptor instead.
 func (*RemoveReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{18}
+	return file_fop_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RemoveReply) GetIatt() *Iatt {
@@ -1602,7 +1702,7 @@ type RenameReq struct {
 
 func (x *RenameReq) Reset() {
 	*x = RenameReq{}
-	mi := &file_fop_proto_msgTypes[19]
+	mi := &file_fop_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1614,7 +1714,7 @@ func (x *RenameReq) String() string {
 func (*RenameReq) ProtoMessage() {}
 
 func (x *RenameReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[19]
+	mi := &file_fop_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1627,7 +1727,7 @@ func (x *RenameReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenameReq.ProtoReflect.Descriptor instead.
 func (*RenameReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{19}
+	return file_fop_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RenameReq) GetCaller() *Caller {
@@ -1686,7 +1786,7 @@ type RenameReply struct {
 
 func (x *RenameReply) Reset() {
 	*x = RenameReply{}
-	mi := &file_fop_proto_msgTypes[20]
+	mi := &file_fop_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1698,7 +1798,7 @@ func (x *RenameReply) String() string {
 func (*RenameReply) ProtoMessage() {}
 
 func (x *RenameReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[20]
+	mi := &file_fop_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1711,7 +1811,7 @@ func (x *RenameReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenameReply.ProtoReflect.Descriptor instead.
 func (*RenameReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{20}
+	return file_fop_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RenameReply) GetIatt() *Iatt {
@@ -1767,7 +1867,7 @@ type InodeReq struct {
 
 func (x *InodeReq) Reset() {
 	*x = InodeReq{}
-	mi := &file_fop_proto_msgTypes[21]
+	mi := &file_fop_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1779,7 +1879,7 @@ func (x *InodeReq) String() string {
 func (*InodeReq) ProtoMessage() {}
 
 func (x *InodeReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[21]
+	mi := &file_fop_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1792,7 +1892,7 @@ func (x *InodeReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InodeReq.ProtoReflect.Descriptor instead.
 func (*InodeReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{21}
+	return file_fop_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *InodeReq) GetCaller() *Caller {
@@ -1819,7 +1919,7 @@ type IattReply struct {
 
 func (x *IattReply) Reset() {
 	*x = IattReply{}
-	mi := &file_fop_proto_msgTypes[22]
+	mi := &file_fop_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +1931,7 @@ func (x *IattReply) String() string {
 func (*IattReply) ProtoMessage() {}
 
 func (x *IattReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[22]
+	mi := &file_fop_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +1944,7 @@ func (x *IattReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IattReply.ProtoReflect.Descriptor instead.
 func (*IattReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{22}
+	return file_fop_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *IattReply) GetIatt() *Iatt {
@@ -1871,7 +1971,7 @@ type SetattrReq struct {
 
 func (x *SetattrReq) Reset() {
 	*x = SetattrReq{}
-	mi := &file_fop_proto_msgTypes[23]
+	mi := &file_fop_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1883,7 +1983,7 @@ func (x *SetattrReq) String() string {
 func (*SetattrReq) ProtoMessage() {}
 
 func (x *SetattrReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[23]
+	mi := &file_fop_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1896,7 +1996,7 @@ func (x *SetattrReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetattrReq.ProtoReflect.Descriptor instead.
 func (*SetattrReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{23}
+	return file_fop_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SetattrReq) GetCaller() *Caller {
@@ -1973,7 +2073,7 @@ type TruncateReq struct {
 
 func (x *TruncateReq) Reset() {
 	*x = TruncateReq{}
-	mi := &file_fop_proto_msgTypes[24]
+	mi := &file_fop_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2085,7 @@ func (x *TruncateReq) String() string {
 func (*TruncateReq) ProtoMessage() {}
 
 func (x *TruncateReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[24]
+	mi := &file_fop_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2098,7 @@ func (x *TruncateReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TruncateReq.ProtoReflect.Descriptor instead.
 func (*TruncateReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{24}
+	return file_fop_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TruncateReq) GetCaller() *Caller {
@@ -2033,7 +2133,7 @@ type InodeReply struct {
 
 func (x *InodeReply) Reset() {
 	*x = InodeReply{}
-	mi := &file_fop_proto_msgTypes[25]
+	mi := &file_fop_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2045,7 +2145,7 @@ func (x *InodeReply) String() string {
 func (*InodeReply) ProtoMessage() {}
 
 func (x *InodeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[25]
+	mi := &file_fop_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2058,7 +2158,7 @@ func (x *InodeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InodeReply.ProtoReflect.Descriptor instead.
 func (*InodeReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{25}
+	return file_fop_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *InodeReply) GetPre() *Iatt {
@@ -2085,7 +2185,7 @@ type ReadlinkReply struct {
 
 func (x *ReadlinkReply) Reset() {
 	*x = ReadlinkReply{}
-	mi := &file_fop_proto_msgTypes[26]
+	mi := &file_fop_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2097,7 +2197,7 @@ func (x *ReadlinkReply) String() string {
 func (*ReadlinkReply) ProtoMessage() {}
 
 func (x *ReadlinkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[26]
+	mi := &file_fop_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2110,7 +2210,7 @@ func (x *ReadlinkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadlinkReply.ProtoReflect.Descriptor instead.
 func (*ReadlinkReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{26}
+	return file_fop_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReadlinkReply) GetTarget() []byte {
@@ -2144,7 +2244,7 @@ type StatfsReply struct {
 
 func (x *StatfsReply) Reset() {
 	*x = StatfsReply{}
-	mi := &file_fop_proto_msgTypes[27]
+	mi := &file_fop_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2156,7 +2256,7 @@ func (x *StatfsReply) String() string {
 func (*StatfsReply) ProtoMessage() {}
 
 func (x *StatfsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[27]
+	mi := &file_fop_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2169,7 +2269,7 @@ func (x *StatfsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatfsReply.ProtoReflect.Descriptor instead.
 func (*StatfsReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{27}
+	return file_fop_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StatfsReply) GetBsize() uint64 {
@@ -2247,7 +2347,7 @@ type GetxattrReq struct {
 
 func (x *GetxattrReq) Reset() {
 	*x = GetxattrReq{}
-	mi := &file_fop_proto_msgTypes[28]
+	mi := &file_fop_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2259,7 +2359,7 @@ func (x *GetxattrReq) String() string {
 func (*GetxattrReq) ProtoMessage() {}
 
 func (x *GetxattrReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[28]
+	mi := &file_fop_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2272,7 +2372,7 @@ func (x *GetxattrReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetxattrReq.ProtoReflect.Descriptor instead.
 func (*GetxattrReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{28}
+	return file_fop_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetxattrReq) GetCaller() *Caller {
@@ -2312,7 +2412,7 @@ type GetxattrReply struct {
 
 func (x *GetxattrReply) Reset() {
 	*x = GetxattrReply{}
-	mi := &file_fop_proto_msgTypes[29]
+	mi := &file_fop_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2324,7 +2424,7 @@ func (x *GetxattrReply) String() string {
 func (*GetxattrReply) ProtoMessage() {}
 
 func (x *GetxattrReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[29]
+	mi := &file_fop_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2337,7 +2437,7 @@ func (x *GetxattrReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetxattrReply.ProtoReflect.Descriptor instead.
 func (*GetxattrReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{29}
+	return file_fop_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetxattrReply) GetXattrs() []*Xattr {
@@ -2360,7 +2460,7 @@ type SetxattrReq struct {
 
 func (x *SetxattrReq) Reset() {
 	*x = SetxattrReq{}
-	mi := &file_fop_proto_msgTypes[30]
+	mi := &file_fop_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2372,7 +2472,7 @@ func (x *SetxattrReq) String() string {
 func (*SetxattrReq) ProtoMessage() {}
 
 func (x *SetxattrReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[30]
+	mi := &file_fop_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2385,7 +2485,7 @@ func (x *SetxattrReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetxattrReq.ProtoReflect.Descriptor instead.
 func (*SetxattrReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{30}
+	return file_fop_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SetxattrReq) GetCaller() *Caller {
@@ -2435,7 +2535,7 @@ type RemovexattrReq struct {
 
 func (x *RemovexattrReq) Reset() {
 	*x = RemovexattrReq{}
-	mi := &file_fop_proto_msgTypes[31]
+	mi := &file_fop_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2447,7 +2547,7 @@ func (x *RemovexattrReq) String() string {
 func (*RemovexattrReq) ProtoMessage() {}
 
 func (x *RemovexattrReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[31]
+	mi := &file_fop_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2460,7 +2560,7 @@ func (x *RemovexattrReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovexattrReq.ProtoReflect.Descriptor instead.
 func (*RemovexattrReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{31}
+	return file_fop_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RemovexattrReq) GetCaller() *Caller {
@@ -2504,7 +2604,7 @@ type OpenReq struct {
 
 func (x *OpenReq) Reset() {
 	*x = OpenReq{}
-	mi := &file_fop_proto_msgTypes[32]
+	mi := &file_fop_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2516,7 +2616,7 @@ func (x *OpenReq) String() string {
 func (*OpenReq) ProtoMessage() {}
 
 func (x *OpenReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[32]
+	mi := &file_fop_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2529,7 +2629,7 @@ func (x *OpenReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenReq.ProtoReflect.Descriptor instead.
 func (*OpenReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{32}
+	return file_fop_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *OpenReq) GetCaller() *Caller {
@@ -2578,7 +2678,7 @@ type OpenReply struct {
 
 func (x *OpenReply) Reset() {
 	*x = OpenReply{}
-	mi := &file_fop_proto_msgTypes[33]
+	mi := &file_fop_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2590,7 +2690,7 @@ func (x *OpenReply) String() string {
 func (*OpenReply) ProtoMessage() {}
 
 func (x *OpenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[33]
+	mi := &file_fop_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2603,7 +2703,7 @@ func (x *OpenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenReply.ProtoReflect.Descriptor instead.
 func (*OpenReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{33}
+	return file_fop_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *OpenReply) GetIatt() *Iatt {
@@ -2638,7 +2738,7 @@ type ReadvReq struct {
 
 func (x *ReadvReq) Reset() {
 	*x = ReadvReq{}
-	mi := &file_fop_proto_msgTypes[34]
+	mi := &file_fop_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2650,7 +2750,7 @@ func (x *ReadvReq) String() string {
 func (*ReadvReq) ProtoMessage() {}
 
 func (x *ReadvReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[34]
+	mi := &file_fop_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2663,7 +2763,7 @@ func (x *ReadvReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadvReq.ProtoReflect.Descriptor instead.
 func (*ReadvReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{34}
+	return file_fop_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReadvReq) GetCaller() *Caller {
@@ -2697,7 +2797,7 @@ type ReadvReply struct {
 
 func (x *ReadvReply) Reset() {
 	*x = ReadvReply{}
-	mi := &file_fop_proto_msgTypes[35]
+	mi := &file_fop_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +2809,7 @@ func (x *ReadvReply) String() string {
 func (*ReadvReply) ProtoMessage() {}
 
 func (x *ReadvReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[35]
+	mi := &file_fop_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +2822,7 @@ func (x *ReadvReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadvReply.ProtoReflect.Descriptor instead.
 func (*ReadvReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{35}
+	return file_fop_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReadvReply) GetIatt() *Iatt {
@@ -2744,7 +2844,7 @@ type WritevReq struct {
 
 func (x *WritevReq) Reset() {
 	*x = WritevReq{}
-	mi := &file_fop_proto_msgTypes[36]
+	mi := &file_fop_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2756,7 +2856,7 @@ func (x *WritevReq) String() string {
 func (*WritevReq) ProtoMessage() {}
 
 func (x *WritevReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[36]
+	mi := &file_fop_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2769,7 +2869,7 @@ func (x *WritevReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WritevReq.ProtoReflect.Descriptor instead.
 func (*WritevReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{36}
+	return file_fop_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WritevReq) GetCaller() *Caller {
@@ -2804,7 +2904,7 @@ type WritevReply struct {
 
 func (x *WritevReply) Reset() {
 	*x = WritevReply{}
-	mi := &file_fop_proto_msgTypes[37]
+	mi := &file_fop_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2816,7 +2916,7 @@ func (x *WritevReply) String() string {
 func (*WritevReply) ProtoMessage() {}
 
 func (x *WritevReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[37]
+	mi := &file_fop_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2829,7 +2929,7 @@ func (x *WritevReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WritevReply.ProtoReflect.Descriptor instead.
 func (*WritevReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{37}
+	return file_fop_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WritevReply) GetN() int64 {
@@ -2863,7 +2963,7 @@ type FsyncReq struct {
 
 func (x *FsyncReq) Reset() {
 	*x = FsyncReq{}
-	mi := &file_fop_proto_msgTypes[38]
+	mi := &file_fop_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2875,7 +2975,7 @@ func (x *FsyncReq) String() string {
 func (*FsyncReq) ProtoMessage() {}
 
 func (x *FsyncReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[38]
+	mi := &file_fop_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2888,7 +2988,7 @@ func (x *FsyncReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsyncReq.ProtoReflect.Descriptor instead.
 func (*FsyncReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{38}
+	return file_fop_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *FsyncReq) GetCaller() *Caller {
@@ -2915,7 +3015,7 @@ type FlushReq struct {
 
 func (x *FlushReq) Reset() {
 	*x = FlushReq{}
-	mi := &file_fop_proto_msgTypes[39]
+	mi := &file_fop_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2927,7 +3027,7 @@ func (x *FlushReq) String() string {
 func (*FlushReq) ProtoMessage() {}
 
 func (x *FlushReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[39]
+	mi := &file_fop_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2940,7 +3040,7 @@ func (x *FlushReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushReq.ProtoReflect.Descriptor instead.
 func (*FlushReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{39}
+	return file_fop_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *FlushReq) GetCaller() *Caller {
@@ -2969,7 +3069,7 @@ type FallocateReq struct {
 
 func (x *FallocateReq) Reset() {
 	*x = FallocateReq{}
-	mi := &file_fop_proto_msgTypes[40]
+	mi := &file_fop_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2981,7 +3081,7 @@ func (x *FallocateReq) String() string {
 func (*FallocateReq) ProtoMessage() {}
 
 func (x *FallocateReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[40]
+	mi := &file_fop_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2994,7 +3094,7 @@ func (x *FallocateReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FallocateReq.ProtoReflect.Descriptor instead.
 func (*FallocateReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{40}
+	return file_fop_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *FallocateReq) GetCaller() *Caller {
@@ -3036,7 +3136,7 @@ type SeekReq struct {
 
 func (x *SeekReq) Reset() {
 	*x = SeekReq{}
-	mi := &file_fop_proto_msgTypes[41]
+	mi := &file_fop_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3048,7 +3148,7 @@ func (x *SeekReq) String() string {
 func (*SeekReq) ProtoMessage() {}
 
 func (x *SeekReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[41]
+	mi := &file_fop_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3061,7 +3161,7 @@ func (x *SeekReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeekReq.ProtoReflect.Descriptor instead.
 func (*SeekReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{41}
+	return file_fop_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SeekReq) GetCaller() *Caller {
@@ -3094,7 +3194,7 @@ type SeekReply struct {
 
 func (x *SeekReply) Reset() {
 	*x = SeekReply{}
-	mi := &file_fop_proto_msgTypes[42]
+	mi := &file_fop_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3106,7 +3206,7 @@ func (x *SeekReply) String() string {
 func (*SeekReply) ProtoMessage() {}
 
 func (x *SeekReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[42]
+	mi := &file_fop_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3119,7 +3219,7 @@ func (x *SeekReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeekReply.ProtoReflect.Descriptor instead.
 func (*SeekReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{42}
+	return file_fop_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SeekReply) GetOff() int64 {
@@ -3142,7 +3242,7 @@ type CopyRangeReq struct {
 
 func (x *CopyRangeReq) Reset() {
 	*x = CopyRangeReq{}
-	mi := &file_fop_proto_msgTypes[43]
+	mi := &file_fop_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3154,7 +3254,7 @@ func (x *CopyRangeReq) String() string {
 func (*CopyRangeReq) ProtoMessage() {}
 
 func (x *CopyRangeReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[43]
+	mi := &file_fop_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3167,7 +3267,7 @@ func (x *CopyRangeReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRangeReq.ProtoReflect.Descriptor instead.
 func (*CopyRangeReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{43}
+	return file_fop_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CopyRangeReq) GetCaller() *Caller {
@@ -3216,7 +3316,7 @@ type CopyRangeReply struct {
 
 func (x *CopyRangeReply) Reset() {
 	*x = CopyRangeReply{}
-	mi := &file_fop_proto_msgTypes[44]
+	mi := &file_fop_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3228,7 +3328,7 @@ func (x *CopyRangeReply) String() string {
 func (*CopyRangeReply) ProtoMessage() {}
 
 func (x *CopyRangeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[44]
+	mi := &file_fop_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3241,7 +3341,7 @@ func (x *CopyRangeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRangeReply.ProtoReflect.Descriptor instead.
 func (*CopyRangeReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{44}
+	return file_fop_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CopyRangeReply) GetN() int64 {
@@ -3276,7 +3376,7 @@ type RchecksumReq struct {
 
 func (x *RchecksumReq) Reset() {
 	*x = RchecksumReq{}
-	mi := &file_fop_proto_msgTypes[45]
+	mi := &file_fop_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3288,7 +3388,7 @@ func (x *RchecksumReq) String() string {
 func (*RchecksumReq) ProtoMessage() {}
 
 func (x *RchecksumReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[45]
+	mi := &file_fop_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3301,7 +3401,7 @@ func (x *RchecksumReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RchecksumReq.ProtoReflect.Descriptor instead.
 func (*RchecksumReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{45}
+	return file_fop_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RchecksumReq) GetCaller() *Caller {
@@ -3336,7 +3436,7 @@ type RchecksumReply struct {
 
 func (x *RchecksumReply) Reset() {
 	*x = RchecksumReply{}
-	mi := &file_fop_proto_msgTypes[46]
+	mi := &file_fop_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3348,7 +3448,7 @@ func (x *RchecksumReply) String() string {
 func (*RchecksumReply) ProtoMessage() {}
 
 func (x *RchecksumReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[46]
+	mi := &file_fop_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3361,7 +3461,7 @@ func (x *RchecksumReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RchecksumReply.ProtoReflect.Descriptor instead.
 func (*RchecksumReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{46}
+	return file_fop_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RchecksumReply) GetN() int64 {
@@ -3401,7 +3501,7 @@ type LkReq struct {
 
 func (x *LkReq) Reset() {
 	*x = LkReq{}
-	mi := &file_fop_proto_msgTypes[47]
+	mi := &file_fop_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3413,7 +3513,7 @@ func (x *LkReq) String() string {
 func (*LkReq) ProtoMessage() {}
 
 func (x *LkReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[47]
+	mi := &file_fop_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3426,7 +3526,7 @@ func (x *LkReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LkReq.ProtoReflect.Descriptor instead.
 func (*LkReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{47}
+	return file_fop_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *LkReq) GetCaller() *Caller {
@@ -3497,7 +3597,7 @@ type LkReply struct {
 
 func (x *LkReply) Reset() {
 	*x = LkReply{}
-	mi := &file_fop_proto_msgTypes[48]
+	mi := &file_fop_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3509,7 +3609,7 @@ func (x *LkReply) String() string {
 func (*LkReply) ProtoMessage() {}
 
 func (x *LkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[48]
+	mi := &file_fop_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3522,7 +3622,7 @@ func (x *LkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LkReply.ProtoReflect.Descriptor instead.
 func (*LkReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{48}
+	return file_fop_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *LkReply) GetType() uint32 {
@@ -3566,7 +3666,7 @@ type ReaddirpReq struct {
 
 func (x *ReaddirpReq) Reset() {
 	*x = ReaddirpReq{}
-	mi := &file_fop_proto_msgTypes[49]
+	mi := &file_fop_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3578,7 +3678,7 @@ func (x *ReaddirpReq) String() string {
 func (*ReaddirpReq) ProtoMessage() {}
 
 func (x *ReaddirpReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[49]
+	mi := &file_fop_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3591,7 +3691,7 @@ func (x *ReaddirpReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReaddirpReq.ProtoReflect.Descriptor instead.
 func (*ReaddirpReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{49}
+	return file_fop_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReaddirpReq) GetCaller() *Caller {
@@ -3641,7 +3741,7 @@ type Dirent struct {
 
 func (x *Dirent) Reset() {
 	*x = Dirent{}
-	mi := &file_fop_proto_msgTypes[50]
+	mi := &file_fop_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3653,7 +3753,7 @@ func (x *Dirent) String() string {
 func (*Dirent) ProtoMessage() {}
 
 func (x *Dirent) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[50]
+	mi := &file_fop_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3666,7 +3766,7 @@ func (x *Dirent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dirent.ProtoReflect.Descriptor instead.
 func (*Dirent) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{50}
+	return file_fop_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Dirent) GetName() []byte {
@@ -3707,7 +3807,7 @@ type ReaddirpReply struct {
 
 func (x *ReaddirpReply) Reset() {
 	*x = ReaddirpReply{}
-	mi := &file_fop_proto_msgTypes[51]
+	mi := &file_fop_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3719,7 +3819,7 @@ func (x *ReaddirpReply) String() string {
 func (*ReaddirpReply) ProtoMessage() {}
 
 func (x *ReaddirpReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[51]
+	mi := &file_fop_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3732,7 +3832,7 @@ func (x *ReaddirpReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReaddirpReply.ProtoReflect.Descriptor instead.
 func (*ReaddirpReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{51}
+	return file_fop_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReaddirpReply) GetEntries() []*Dirent {
@@ -3763,7 +3863,7 @@ type XattropReq struct {
 
 func (x *XattropReq) Reset() {
 	*x = XattropReq{}
-	mi := &file_fop_proto_msgTypes[52]
+	mi := &file_fop_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3775,7 +3875,7 @@ func (x *XattropReq) String() string {
 func (*XattropReq) ProtoMessage() {}
 
 func (x *XattropReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[52]
+	mi := &file_fop_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3788,7 +3888,7 @@ func (x *XattropReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use XattropReq.ProtoReflect.Descriptor instead.
 func (*XattropReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{52}
+	return file_fop_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *XattropReq) GetCaller() *Caller {
@@ -3842,7 +3942,7 @@ type XattropReply struct {
 
 func (x *XattropReply) Reset() {
 	*x = XattropReply{}
-	mi := &file_fop_proto_msgTypes[53]
+	mi := &file_fop_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3854,7 +3954,7 @@ func (x *XattropReply) String() string {
 func (*XattropReply) ProtoMessage() {}
 
 func (x *XattropReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[53]
+	mi := &file_fop_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3867,7 +3967,7 @@ func (x *XattropReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use XattropReply.ProtoReflect.Descriptor instead.
 func (*XattropReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{53}
+	return file_fop_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *XattropReply) GetValues() []*Xattr {
@@ -3895,7 +3995,7 @@ type InodelkReq struct {
 
 func (x *InodelkReq) Reset() {
 	*x = InodelkReq{}
-	mi := &file_fop_proto_msgTypes[54]
+	mi := &file_fop_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3907,7 +4007,7 @@ func (x *InodelkReq) String() string {
 func (*InodelkReq) ProtoMessage() {}
 
 func (x *InodelkReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[54]
+	mi := &file_fop_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3920,7 +4020,7 @@ func (x *InodelkReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InodelkReq.ProtoReflect.Descriptor instead.
 func (*InodelkReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{54}
+	return file_fop_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *InodelkReq) GetCaller() *Caller {
@@ -4009,7 +4109,7 @@ type EntrylkReq struct {
 
 func (x *EntrylkReq) Reset() {
 	*x = EntrylkReq{}
-	mi := &file_fop_proto_msgTypes[55]
+	mi := &file_fop_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4021,7 +4121,7 @@ func (x *EntrylkReq) String() string {
 func (*EntrylkReq) ProtoMessage() {}
 
 func (x *EntrylkReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[55]
+	mi := &file_fop_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4034,7 +4134,7 @@ func (x *EntrylkReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntrylkReq.ProtoReflect.Descriptor instead.
 func (*EntrylkReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{55}
+	return file_fop_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *EntrylkReq) GetCaller() *Caller {
@@ -4105,7 +4205,7 @@ type LockReply struct {
 
 func (x *LockReply) Reset() {
 	*x = LockReply{}
-	mi := &file_fop_proto_msgTypes[56]
+	mi := &file_fop_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4117,7 +4217,7 @@ func (x *LockReply) String() string {
 func (*LockReply) ProtoMessage() {}
 
 func (x *LockReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[56]
+	mi := &file_fop_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4130,7 +4230,7 @@ func (x *LockReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockReply.ProtoReflect.Descriptor instead.
 func (*LockReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{56}
+	return file_fop_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *LockReply) GetContended() bool {
@@ -4170,7 +4270,7 @@ type ReleaseItem struct {
 
 func (x *ReleaseItem) Reset() {
 	*x = ReleaseItem{}
-	mi := &file_fop_proto_msgTypes[57]
+	mi := &file_fop_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4182,7 +4282,7 @@ func (x *ReleaseItem) String() string {
 func (*ReleaseItem) ProtoMessage() {}
 
 func (x *ReleaseItem) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[57]
+	mi := &file_fop_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4195,7 +4295,7 @@ func (x *ReleaseItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseItem.ProtoReflect.Descriptor instead.
 func (*ReleaseItem) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{57}
+	return file_fop_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ReleaseItem) GetGfid() []byte {
@@ -4265,7 +4365,7 @@ type ReleaseReq struct {
 
 func (x *ReleaseReq) Reset() {
 	*x = ReleaseReq{}
-	mi := &file_fop_proto_msgTypes[58]
+	mi := &file_fop_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4277,7 +4377,7 @@ func (x *ReleaseReq) String() string {
 func (*ReleaseReq) ProtoMessage() {}
 
 func (x *ReleaseReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[58]
+	mi := &file_fop_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4290,7 +4390,7 @@ func (x *ReleaseReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseReq.ProtoReflect.Descriptor instead.
 func (*ReleaseReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{58}
+	return file_fop_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ReleaseReq) GetCaller() *Caller {
@@ -4323,7 +4423,7 @@ type ReleaseReply struct {
 
 func (x *ReleaseReply) Reset() {
 	*x = ReleaseReply{}
-	mi := &file_fop_proto_msgTypes[59]
+	mi := &file_fop_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4335,7 +4435,7 @@ func (x *ReleaseReply) String() string {
 func (*ReleaseReply) ProtoMessage() {}
 
 func (x *ReleaseReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[59]
+	mi := &file_fop_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4348,7 +4448,7 @@ func (x *ReleaseReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseReply.ProtoReflect.Descriptor instead.
 func (*ReleaseReply) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{59}
+	return file_fop_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ReleaseReply) GetErrnos() []uint32 {
@@ -4368,7 +4468,7 @@ type ForgetReq struct {
 
 func (x *ForgetReq) Reset() {
 	*x = ForgetReq{}
-	mi := &file_fop_proto_msgTypes[60]
+	mi := &file_fop_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4380,7 +4480,7 @@ func (x *ForgetReq) String() string {
 func (*ForgetReq) ProtoMessage() {}
 
 func (x *ForgetReq) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[60]
+	mi := &file_fop_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4393,7 +4493,7 @@ func (x *ForgetReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetReq.ProtoReflect.Descriptor instead.
 func (*ForgetReq) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{60}
+	return file_fop_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ForgetReq) GetCaller() *Caller {
@@ -4410,6 +4510,209 @@ func (x *ForgetReq) GetGfids() [][]byte {
 	return nil
 }
 
+// BatchReq is several requests that are not on a handle, done one after the other; op and
+// message of each are as in a frame of its own.
+type BatchReq struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Caller        *Caller                `protobuf:"bytes,1,opt,name=caller,proto3" json:"caller,omitempty"`
+	Items         []*BatchItem           `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchReq) Reset() {
+	*x = BatchReq{}
+	mi := &file_fop_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchReq) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchReq) ProtoMessage() {}
+
+func (x *BatchReq) ProtoReflect() protoreflect.Message {
+	mi := &file_fop_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchReq.ProtoReflect.Descriptor instead.
+func (*BatchReq) Descriptor() ([]byte, []int) {
+	return file_fop_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *BatchReq) GetCaller() *Caller {
+	if x != nil {
+		return x.Caller
+	}
+	return nil
+}
+
+func (x *BatchReq) GetItems() []*BatchItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+type BatchItem struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Op            uint32                 `protobuf:"varint,1,opt,name=op,proto3" json:"op,omitempty"`
+	Message       []byte                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchItem) Reset() {
+	*x = BatchItem{}
+	mi := &file_fop_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchItem) ProtoMessage() {}
+
+func (x *BatchItem) ProtoReflect() protoreflect.Message {
+	mi := &file_fop_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchItem.ProtoReflect.Descriptor instead.
+func (*BatchItem) Descriptor() ([]byte, []int) {
+	return file_fop_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *BatchItem) GetOp() uint32 {
+	if x != nil {
+		return x.Op
+	}
+	return 0
+}
+
+func (x *BatchItem) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+// BatchReply answers each item with an errno, or its reply.
+type BatchReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*BatchAnswer         `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchReply) Reset() {
+	*x = BatchReply{}
+	mi := &file_fop_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchReply) ProtoMessage() {}
+
+func (x *BatchReply) ProtoReflect() protoreflect.Message {
+	mi := &file_fop_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchReply.ProtoReflect.Descriptor instead.
+func (*BatchReply) Descriptor() ([]byte, []int) {
+	return file_fop_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *BatchReply) GetItems() []*BatchAnswer {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+type BatchAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Errno         uint32                 `protobuf:"varint,1,opt,name=errno,proto3" json:"errno,omitempty"`
+	Message       []byte                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchAnswer) Reset() {
+	*x = BatchAnswer{}
+	mi := &file_fop_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchAnswer) ProtoMessage() {}
+
+func (x *BatchAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_fop_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchAnswer.ProtoReflect.Descriptor instead.
+func (*BatchAnswer) Descriptor() ([]byte, []int) {
+	return file_fop_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *BatchAnswer) GetErrno() uint32 {
+	if x != nil {
+		return x.Errno
+	}
+	return 0
+}
+
+func (x *BatchAnswer) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
 // Empty answers Forget, Flush and a directory's Fsync.
 type Empty struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4419,7 +4722,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_fop_proto_msgTypes[61]
+	mi := &file_fop_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4431,7 +4734,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_fop_proto_msgTypes[61]
+	mi := &file_fop_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4444,7 +4747,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_fop_proto_rawDescGZIP(), []int{61}
+	return file_fop_proto_rawDescGZIP(), []int{66}
 }
 
 var File_fop_proto protoreflect.FileDescriptor
@@ -4514,17 +4817,21 @@ const file_fop_proto_rawDesc = "" +
 	"mtime_nsec\x18\x0f \x01(\aR\tmtimeNsec\x12\x14\n" +
 	"\x05ctime\x18\x10 \x01(\x12R\x05ctime\x12\x1d\n" +
 	"\n" +
-	"ctime_nsec\x18\x11 \x01(\aR\tctimeNsec\"\x8c\x01\n" +
+	"ctime_nsec\x18\x11 \x01(\aR\tctimeNsec\"\xa6\x01\n" +
 	"\tLookupReq\x12+\n" +
 	"\x06caller\x18\x01 \x01(\v2\x13.gofs.fop.v1.CallerR\x06caller\x12\x16\n" +
 	"\x06parent\x18\x02 \x01(\fR\x06parent\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\fR\x04name\x12\x12\n" +
 	"\x04gfid\x18\x04 \x01(\fR\x04gfid\x12\x12\n" +
-	"\x04want\x18\x05 \x03(\fR\x04want\"\x8b\x01\n" +
+	"\x04want\x18\x05 \x03(\fR\x04want\x12\x18\n" +
+	"\acontent\x18\x06 \x01(\rR\acontent\"\xc6\x01\n" +
 	"\vLookupReply\x12%\n" +
 	"\x04iatt\x18\x01 \x01(\v2\x11.gofs.fop.v1.IattR\x04iatt\x12)\n" +
 	"\x06parent\x18\x02 \x01(\v2\x11.gofs.fop.v1.IattR\x06parent\x12*\n" +
-	"\x06xattrs\x18\x03 \x03(\v2\x12.gofs.fop.v1.XattrR\x06xattrs\"\xb3\x02\n" +
+	"\x06xattrs\x18\x03 \x03(\v2\x12.gofs.fop.v1.XattrR\x06xattrs\x12\x1f\n" +
+	"\vhas_content\x18\x04 \x01(\bR\n" +
+	"hasContent\x12\x18\n" +
+	"\acontent\x18\x05 \x01(\fR\acontent\"\xb3\x02\n" +
 	"\tCreateReq\x12+\n" +
 	"\x06caller\x18\x01 \x01(\v2\x13.gofs.fop.v1.CallerR\x06caller\x12\x16\n" +
 	"\x06parent\x18\x02 \x01(\fR\x06parent\x12\x12\n" +
@@ -4545,7 +4852,7 @@ const file_fop_proto_rawDesc = "" +
 	"\x04mode\x18\x05 \x01(\rR\x04mode\x12\x14\n" +
 	"\x05umask\x18\x06 \x01(\rR\x05umask\x12*\n" +
 	"\x06xattrs\x18\a \x03(\v2\x12.gofs.fop.v1.XattrR\x06xattrs\x12&\n" +
-	"\x04mark\x18\b \x03(\v2\x12.gofs.fop.v1.XattrR\x04mark\"\x9d\x02\n" +
+	"\x04mark\x18\b \x03(\v2\x12.gofs.fop.v1.XattrR\x04mark\"\xc4\x02\n" +
 	"\bMknodReq\x12+\n" +
 	"\x06caller\x18\x01 \x01(\v2\x13.gofs.fop.v1.CallerR\x06caller\x12\x16\n" +
 	"\x06parent\x18\x02 \x01(\fR\x06parent\x12\x12\n" +
@@ -4557,7 +4864,13 @@ const file_fop_proto_rawDesc = "" +
 	"\x04rdev\x18\b \x01(\x04R\x04rdev\x12*\n" +
 	"\x06xattrs\x18\t \x03(\v2\x12.gofs.fop.v1.XattrR\x06xattrs\x12&\n" +
 	"\x04mark\x18\n" +
-	" \x03(\v2\x12.gofs.fop.v1.XattrR\x04mark\"\xe5\x01\n" +
+	" \x03(\v2\x12.gofs.fop.v1.XattrR\x04mark\x12%\n" +
+	"\x04copy\x18\v \x01(\v2\x11.gofs.fop.v1.CopyR\x04copy\"\x9b\x01\n" +
+	"\x04Copy\x12\x18\n" +
+	"\acontent\x18\x01 \x01(\fR\acontent\x12'\n" +
+	"\x05atime\x18\x02 \x01(\v2\x11.gofs.fop.v1.TimeR\x05atime\x12'\n" +
+	"\x05mtime\x18\x03 \x01(\v2\x11.gofs.fop.v1.TimeR\x05mtime\x12'\n" +
+	"\x05ctime\x18\x04 \x01(\v2\x11.gofs.fop.v1.TimeR\x05ctime\"\xe5\x01\n" +
 	"\n" +
 	"SymlinkReq\x12+\n" +
 	"\x06caller\x18\x01 \x01(\v2\x13.gofs.fop.v1.CallerR\x06caller\x12\x16\n" +
@@ -4810,7 +5123,19 @@ const file_fop_proto_rawDesc = "" +
 	"\x06errnos\x18\x01 \x03(\rR\x06errnos\"N\n" +
 	"\tForgetReq\x12+\n" +
 	"\x06caller\x18\x01 \x01(\v2\x13.gofs.fop.v1.CallerR\x06caller\x12\x14\n" +
-	"\x05gfids\x18\x02 \x03(\fR\x05gfids\"\a\n" +
+	"\x05gfids\x18\x02 \x03(\fR\x05gfids\"e\n" +
+	"\bBatchReq\x12+\n" +
+	"\x06caller\x18\x01 \x01(\v2\x13.gofs.fop.v1.CallerR\x06caller\x12,\n" +
+	"\x05items\x18\x02 \x03(\v2\x16.gofs.fop.v1.BatchItemR\x05items\"5\n" +
+	"\tBatchItem\x12\x0e\n" +
+	"\x02op\x18\x01 \x01(\rR\x02op\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\fR\amessage\"<\n" +
+	"\n" +
+	"BatchReply\x12.\n" +
+	"\x05items\x18\x01 \x03(\v2\x18.gofs.fop.v1.BatchAnswerR\x05items\"=\n" +
+	"\vBatchAnswer\x12\x14\n" +
+	"\x05errno\x18\x01 \x01(\rR\x05errno\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\fR\amessage\"\a\n" +
 	"\x05EmptyB\"Z github.com/gofs/gofs/protocol/pbb\x06proto3"
 
 var (
@@ -4825,7 +5150,7 @@ func file_fop_proto_rawDescGZIP() []byte {
 	return file_fop_proto_rawDescData
 }
 
-var file_fop_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_fop_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_fop_proto_goTypes = []any{
 	(*Hello)(nil),          // 0: gofs.fop.v1.Hello
 	(*HelloReply)(nil),     // 1: gofs.fop.v1.HelloReply
@@ -4840,55 +5165,60 @@ var file_fop_proto_goTypes = []any{
 	(*CreateReq)(nil),      // 10: gofs.fop.v1.CreateReq
 	(*MkdirReq)(nil),       // 11: gofs.fop.v1.MkdirReq
 	(*MknodReq)(nil),       // 12: gofs.fop.v1.MknodReq
-	(*SymlinkReq)(nil),     // 13: gofs.fop.v1.SymlinkReq
-	(*LinkReq)(nil),        // 14: gofs.fop.v1.LinkReq
-	(*EntryReply)(nil),     // 15: gofs.fop.v1.EntryReply
-	(*UnlinkReq)(nil),      // 16: gofs.fop.v1.UnlinkReq
-	(*RmdirReq)(nil),       // 17: gofs.fop.v1.RmdirReq
-	(*RemoveReply)(nil),    // 18: gofs.fop.v1.RemoveReply
-	(*RenameReq)(nil),      // 19: gofs.fop.v1.RenameReq
-	(*RenameReply)(nil),    // 20: gofs.fop.v1.RenameReply
-	(*InodeReq)(nil),       // 21: gofs.fop.v1.InodeReq
-	(*IattReply)(nil),      // 22: gofs.fop.v1.IattReply
-	(*SetattrReq)(nil),     // 23: gofs.fop.v1.SetattrReq
-	(*TruncateReq)(nil),    // 24: gofs.fop.v1.TruncateReq
-	(*InodeReply)(nil),     // 25: gofs.fop.v1.InodeReply
-	(*ReadlinkReply)(nil),  // 26: gofs.fop.v1.ReadlinkReply
-	(*StatfsReply)(nil),    // 27: gofs.fop.v1.StatfsReply
-	(*GetxattrReq)(nil),    // 28: gofs.fop.v1.GetxattrReq
-	(*GetxattrReply)(nil),  // 29: gofs.fop.v1.GetxattrReply
-	(*SetxattrReq)(nil),    // 30: gofs.fop.v1.SetxattrReq
-	(*RemovexattrReq)(nil), // 31: gofs.fop.v1.RemovexattrReq
-	(*OpenReq)(nil),        // 32: gofs.fop.v1.OpenReq
-	(*OpenReply)(nil),      // 33: gofs.fop.v1.OpenReply
-	(*ReadvReq)(nil),       // 34: gofs.fop.v1.ReadvReq
-	(*ReadvReply)(nil),     // 35: gofs.fop.v1.ReadvReply
-	(*WritevReq)(nil),      // 36: gofs.fop.v1.WritevReq
-	(*WritevReply)(nil),    // 37: gofs.fop.v1.WritevReply
-	(*FsyncReq)(nil),       // 38: gofs.fop.v1.FsyncReq
-	(*FlushReq)(nil),       // 39: gofs.fop.v1.FlushReq
-	(*FallocateReq)(nil),   // 40: gofs.fop.v1.FallocateReq
-	(*SeekReq)(nil),        // 41: gofs.fop.v1.SeekReq
-	(*SeekReply)(nil),      // 42: gofs.fop.v1.SeekReply
-	(*CopyRangeReq)(nil),   // 43: gofs.fop.v1.CopyRangeReq
-	(*CopyRangeReply)(nil), // 44: gofs.fop.v1.CopyRangeReply
-	(*RchecksumReq)(nil),   // 45: gofs.fop.v1.RchecksumReq
-	(*RchecksumReply)(nil), // 46: gofs.fop.v1.RchecksumReply
-	(*LkReq)(nil),          // 47: gofs.fop.v1.LkReq
-	(*LkReply)(nil),        // 48: gofs.fop.v1.LkReply
-	(*ReaddirpReq)(nil),    // 49: gofs.fop.v1.ReaddirpReq
-	(*Dirent)(nil),         // 50: gofs.fop.v1.Dirent
-	(*ReaddirpReply)(nil),  // 51: gofs.fop.v1.ReaddirpReply
-	(*XattropReq)(nil),     // 52: gofs.fop.v1.XattropReq
-	(*XattropReply)(nil),   // 53: gofs.fop.v1.XattropReply
-	(*InodelkReq)(nil),     // 54: gofs.fop.v1.InodelkReq
-	(*EntrylkReq)(nil),     // 55: gofs.fop.v1.EntrylkReq
-	(*LockReply)(nil),      // 56: gofs.fop.v1.LockReply
-	(*ReleaseItem)(nil),    // 57: gofs.fop.v1.ReleaseItem
-	(*ReleaseReq)(nil),     // 58: gofs.fop.v1.ReleaseReq
-	(*ReleaseReply)(nil),   // 59: gofs.fop.v1.ReleaseReply
-	(*ForgetReq)(nil),      // 60: gofs.fop.v1.ForgetReq
-	(*Empty)(nil),          // 61: gofs.fop.v1.Empty
+	(*Copy)(nil),           // 13: gofs.fop.v1.Copy
+	(*SymlinkReq)(nil),     // 14: gofs.fop.v1.SymlinkReq
+	(*LinkReq)(nil),        // 15: gofs.fop.v1.LinkReq
+	(*EntryReply)(nil),     // 16: gofs.fop.v1.EntryReply
+	(*UnlinkReq)(nil),      // 17: gofs.fop.v1.UnlinkReq
+	(*RmdirReq)(nil),       // 18: gofs.fop.v1.RmdirReq
+	(*RemoveReply)(nil),    // 19: gofs.fop.v1.RemoveReply
+	(*RenameReq)(nil),      // 20: gofs.fop.v1.RenameReq
+	(*RenameReply)(nil),    // 21: gofs.fop.v1.RenameReply
+	(*InodeReq)(nil),       // 22: gofs.fop.v1.InodeReq
+	(*IattReply)(nil),      // 23: gofs.fop.v1.IattReply
+	(*SetattrReq)(nil),     // 24: gofs.fop.v1.SetattrReq
+	(*TruncateReq)(nil),    // 25: gofs.fop.v1.TruncateReq
+	(*InodeReply)(nil),     // 26: gofs.fop.v1.InodeReply
+	(*ReadlinkReply)(nil),  // 27: gofs.fop.v1.ReadlinkReply
+	(*StatfsReply)(nil),    // 28: gofs.fop.v1.StatfsReply
+	(*GetxattrReq)(nil),    // 29: gofs.fop.v1.GetxattrReq
+	(*GetxattrReply)(nil),  // 30: gofs.fop.v1.GetxattrReply
+	(*SetxattrReq)(nil),    // 31: gofs.fop.v1.SetxattrReq
+	(*RemovexattrReq)(nil), // 32: gofs.fop.v1.RemovexattrReq
+	(*OpenReq)(nil),        // 33: gofs.fop.v1.OpenReq
+	(*OpenReply)(nil),      // 34: gofs.fop.v1.OpenReply
+	(*ReadvReq)(nil),       // 35: gofs.fop.v1.ReadvReq
+	(*ReadvReply)(nil),     // 36: gofs.fop.v1.ReadvReply
+	(*WritevReq)(nil),      // 37: gofs.fop.v1.WritevReq
+	(*WritevReply)(nil),    // 38: gofs.fop.v1.WritevReply
+	(*FsyncReq)(nil),       // 39: gofs.fop.v1.FsyncReq
+	(*FlushReq)(nil),       // 40: gofs.fop.v1.FlushReq
+	(*FallocateReq)(nil),   // 41: gofs.fop.v1.FallocateReq
+	(*SeekReq)(nil),        // 42: gofs.fop.v1.SeekReq
+	(*SeekReply)(nil),      // 43: gofs.fop.v1.SeekReply
+	(*CopyRangeReq)(nil),   // 44: gofs.fop.v1.CopyRangeReq
+	(*CopyRangeReply)(nil), // 45: gofs.fop.v1.CopyRangeReply
+	(*RchecksumReq)(nil),   // 46: gofs.fop.v1.RchecksumReq
+	(*RchecksumReply)(nil), // 47: gofs.fop.v1.RchecksumReply
+	(*LkReq)(nil),          // 48: gofs.fop.v1.LkReq
+	(*LkReply)(nil),        // 49: gofs.fop.v1.LkReply
+	(*ReaddirpReq)(nil),    // 50: gofs.fop.v1.ReaddirpReq
+	(*Dirent)(nil),         // 51: gofs.fop.v1.Dirent
+	(*ReaddirpReply)(nil),  // 52: gofs.fop.v1.ReaddirpReply
+	(*XattropReq)(nil),     // 53: gofs.fop.v1.XattropReq
+	(*XattropReply)(nil),   // 54: gofs.fop.v1.XattropReply
+	(*InodelkReq)(nil),     // 55: gofs.fop.v1.InodelkReq
+	(*EntrylkReq)(nil),     // 56: gofs.fop.v1.EntrylkReq
+	(*LockReply)(nil),      // 57: gofs.fop.v1.LockReply
+	(*ReleaseItem)(nil),    // 58: gofs.fop.v1.ReleaseItem
+	(*ReleaseReq)(nil),     // 59: gofs.fop.v1.ReleaseReq
+	(*ReleaseReply)(nil),   // 60: gofs.fop.v1.ReleaseReply
+	(*ForgetReq)(nil),      // 61: gofs.fop.v1.ForgetReq
+	(*BatchReq)(nil),       // 62: gofs.fop.v1.BatchReq
+	(*BatchItem)(nil),      // 63: gofs.fop.v1.BatchItem
+	(*BatchReply)(nil),     // 64: gofs.fop.v1.BatchReply
+	(*BatchAnswer)(nil),    // 65: gofs.fop.v1.BatchAnswer
+	(*Empty)(nil),          // 66: gofs.fop.v1.Empty
 }
 var file_fop_proto_depIdxs = []int32{
 	4,  // 0: gofs.fop.v1.Caller.time:type_name -> gofs.fop.v1.Time
@@ -4906,79 +5236,86 @@ var file_fop_proto_depIdxs = []int32{
 	3,  // 12: gofs.fop.v1.MknodReq.caller:type_name -> gofs.fop.v1.Caller
 	5,  // 13: gofs.fop.v1.MknodReq.xattrs:type_name -> gofs.fop.v1.Xattr
 	5,  // 14: gofs.fop.v1.MknodReq.mark:type_name -> gofs.fop.v1.Xattr
-	3,  // 15: gofs.fop.v1.SymlinkReq.caller:type_name -> gofs.fop.v1.Caller
-	5,  // 16: gofs.fop.v1.SymlinkReq.xattrs:type_name -> gofs.fop.v1.Xattr
-	5,  // 17: gofs.fop.v1.SymlinkReq.mark:type_name -> gofs.fop.v1.Xattr
-	3,  // 18: gofs.fop.v1.LinkReq.caller:type_name -> gofs.fop.v1.Caller
-	7,  // 19: gofs.fop.v1.EntryReply.iatt:type_name -> gofs.fop.v1.Iatt
-	7,  // 20: gofs.fop.v1.EntryReply.pre_dir:type_name -> gofs.fop.v1.Iatt
-	7,  // 21: gofs.fop.v1.EntryReply.post_dir:type_name -> gofs.fop.v1.Iatt
-	3,  // 22: gofs.fop.v1.UnlinkReq.caller:type_name -> gofs.fop.v1.Caller
-	3,  // 23: gofs.fop.v1.RmdirReq.caller:type_name -> gofs.fop.v1.Caller
-	7,  // 24: gofs.fop.v1.RemoveReply.iatt:type_name -> gofs.fop.v1.Iatt
-	7,  // 25: gofs.fop.v1.RemoveReply.pre_dir:type_name -> gofs.fop.v1.Iatt
-	7,  // 26: gofs.fop.v1.RemoveReply.post_dir:type_name -> gofs.fop.v1.Iatt
-	3,  // 27: gofs.fop.v1.RenameReq.caller:type_name -> gofs.fop.v1.Caller
-	7,  // 28: gofs.fop.v1.RenameReply.iatt:type_name -> gofs.fop.v1.Iatt
-	7,  // 29: gofs.fop.v1.RenameReply.pre_old_dir:type_name -> gofs.fop.v1.Iatt
-	7,  // 30: gofs.fop.v1.RenameReply.post_old_dir:type_name -> gofs.fop.v1.Iatt
-	7,  // 31: gofs.fop.v1.RenameReply.pre_new_dir:type_name -> gofs.fop.v1.Iatt
-	7,  // 32: gofs.fop.v1.RenameReply.post_new_dir:type_name -> gofs.fop.v1.Iatt
-	7,  // 33: gofs.fop.v1.RenameReply.replaced:type_name -> gofs.fop.v1.Iatt
-	3,  // 34: gofs.fop.v1.InodeReq.caller:type_name -> gofs.fop.v1.Caller
-	7,  // 35: gofs.fop.v1.IattReply.iatt:type_name -> gofs.fop.v1.Iatt
-	3,  // 36: gofs.fop.v1.SetattrReq.caller:type_name -> gofs.fop.v1.Caller
-	4,  // 37: gofs.fop.v1.SetattrReq.atime:type_name -> gofs.fop.v1.Time
-	4,  // 38: gofs.fop.v1.SetattrReq.mtime:type_name -> gofs.fop.v1.Time
-	4,  // 39: gofs.fop.v1.SetattrReq.ctime:type_name -> gofs.fop.v1.Time
-	3,  // 40: gofs.fop.v1.TruncateReq.caller:type_name -> gofs.fop.v1.Caller
-	7,  // 41: gofs.fop.v1.InodeReply.pre:type_name -> gofs.fop.v1.Iatt
-	7,  // 42: gofs.fop.v1.InodeReply.post:type_name -> gofs.fop.v1.Iatt
-	7,  // 43: gofs.fop.v1.ReadlinkReply.iatt:type_name -> gofs.fop.v1.Iatt
-	3,  // 44: gofs.fop.v1.GetxattrReq.caller:type_name -> gofs.fop.v1.Caller
-	5,  // 45: gofs.fop.v1.GetxattrReply.xattrs:type_name -> gofs.fop.v1.Xattr
-	3,  // 46: gofs.fop.v1.SetxattrReq.caller:type_name -> gofs.fop.v1.Caller
-	5,  // 47: gofs.fop.v1.SetxattrReq.xattrs:type_name -> gofs.fop.v1.Xattr
-	3,  // 48: gofs.fop.v1.RemovexattrReq.caller:type_name -> gofs.fop.v1.Caller
-	3,  // 49: gofs.fop.v1.OpenReq.caller:type_name -> gofs.fop.v1.Caller
-	7,  // 50: gofs.fop.v1.OpenReply.iatt:type_name -> gofs.fop.v1.Iatt
-	5,  // 51: gofs.fop.v1.OpenReply.xattrs:type_name -> gofs.fop.v1.Xattr
-	3,  // 52: gofs.fop.v1.ReadvReq.caller:type_name -> gofs.fop.v1.Caller
-	7,  // 53: gofs.fop.v1.ReadvReply.iatt:type_name -> gofs.fop.v1.Iatt
-	3,  // 54: gofs.fop.v1.WritevReq.caller:type_name -> gofs.fop.v1.Caller
-	7,  // 55: gofs.fop.v1.WritevReply.pre:type_name -> gofs.fop.v1.Iatt
-	7,  // 56: gofs.fop.v1.WritevReply.post:type_name -> gofs.fop.v1.Iatt
-	3,  // 57: gofs.fop.v1.FsyncReq.caller:type_name -> gofs.fop.v1.Caller
-	3,  // 58: gofs.fop.v1.FlushReq.caller:type_name -> gofs.fop.v1.Caller
-	3,  // 59: gofs.fop.v1.FallocateReq.caller:type_name -> gofs.fop.v1.Caller
-	3,  // 60: gofs.fop.v1.SeekReq.caller:type_name -> gofs.fop.v1.Caller
-	3,  // 61: gofs.fop.v1.CopyRangeReq.caller:type_name -> gofs.fop.v1.Caller
-	7,  // 62: gofs.fop.v1.CopyRangeReply.pre:type_name -> gofs.fop.v1.Iatt
-	7,  // 63: gofs.fop.v1.CopyRangeReply.post:type_name -> gofs.fop.v1.Iatt
-	3,  // 64: gofs.fop.v1.RchecksumReq.caller:type_name -> gofs.fop.v1.Caller
-	3,  // 65: gofs.fop.v1.LkReq.caller:type_name -> gofs.fop.v1.Caller
-	3,  // 66: gofs.fop.v1.ReaddirpReq.caller:type_name -> gofs.fop.v1.Caller
-	7,  // 67: gofs.fop.v1.Dirent.iatt:type_name -> gofs.fop.v1.Iatt
-	5,  // 68: gofs.fop.v1.Dirent.xattrs:type_name -> gofs.fop.v1.Xattr
-	50, // 69: gofs.fop.v1.ReaddirpReply.entries:type_name -> gofs.fop.v1.Dirent
-	3,  // 70: gofs.fop.v1.XattropReq.caller:type_name -> gofs.fop.v1.Caller
-	5,  // 71: gofs.fop.v1.XattropReq.deltas:type_name -> gofs.fop.v1.Xattr
-	5,  // 72: gofs.fop.v1.XattropReply.values:type_name -> gofs.fop.v1.Xattr
-	3,  // 73: gofs.fop.v1.InodelkReq.caller:type_name -> gofs.fop.v1.Caller
-	5,  // 74: gofs.fop.v1.InodelkReq.mark:type_name -> gofs.fop.v1.Xattr
-	3,  // 75: gofs.fop.v1.EntrylkReq.caller:type_name -> gofs.fop.v1.Caller
-	5,  // 76: gofs.fop.v1.EntrylkReq.mark:type_name -> gofs.fop.v1.Xattr
-	7,  // 77: gofs.fop.v1.LockReply.iatt:type_name -> gofs.fop.v1.Iatt
-	5,  // 78: gofs.fop.v1.LockReply.xattrs:type_name -> gofs.fop.v1.Xattr
-	5,  // 79: gofs.fop.v1.ReleaseItem.undo:type_name -> gofs.fop.v1.Xattr
-	3,  // 80: gofs.fop.v1.ReleaseReq.caller:type_name -> gofs.fop.v1.Caller
-	57, // 81: gofs.fop.v1.ReleaseReq.items:type_name -> gofs.fop.v1.ReleaseItem
-	3,  // 82: gofs.fop.v1.ForgetReq.caller:type_name -> gofs.fop.v1.Caller
-	83, // [83:83] is the sub-list for method output_type
-	83, // [83:83] is the sub-list for method input_type
-	83, // [83:83] is the sub-list for extension type_name
-	83, // [83:83] is the sub-list for extension extendee
-	0,  // [0:83] is the sub-list for field type_name
+	13, // 15: gofs.fop.v1.MknodReq.copy:type_name -> gofs.fop.v1.Copy
+	4,  // 16: gofs.fop.v1.Copy.atime:type_name -> gofs.fop.v1.Time
+	4,  // 17: gofs.fop.v1.Copy.mtime:type_name -> gofs.fop.v1.Time
+	4,  // 18: gofs.fop.v1.Copy.ctime:type_name -> gofs.fop.v1.Time
+	3,  // 19: gofs.fop.v1.SymlinkReq.caller:type_name -> gofs.fop.v1.Caller
+	5,  // 20: gofs.fop.v1.SymlinkReq.xattrs:type_name -> gofs.fop.v1.Xattr
+	5,  // 21: gofs.fop.v1.SymlinkReq.mark:type_name -> gofs.fop.v1.Xattr
+	3,  // 22: gofs.fop.v1.LinkReq.caller:type_name -> gofs.fop.v1.Caller
+	7,  // 23: gofs.fop.v1.EntryReply.iatt:type_name -> gofs.fop.v1.Iatt
+	7,  // 24: gofs.fop.v1.EntryReply.pre_dir:type_name -> gofs.fop.v1.Iatt
+	7,  // 25: gofs.fop.v1.EntryReply.post_dir:type_name -> gofs.fop.v1.Iatt
+	3,  // 26: gofs.fop.v1.UnlinkReq.caller:type_name -> gofs.fop.v1.Caller
+	3,  // 27: gofs.fop.v1.RmdirReq.caller:type_name -> gofs.fop.v1.Caller
+	7,  // 28: gofs.fop.v1.RemoveReply.iatt:type_name -> gofs.fop.v1.Iatt
+	7,  // 29: gofs.fop.v1.RemoveReply.pre_dir:type_name -> gofs.fop.v1.Iatt
+	7,  // 30: gofs.fop.v1.RemoveReply.post_dir:type_name -> gofs.fop.v1.Iatt
+	3,  // 31: gofs.fop.v1.RenameReq.caller:type_name -> gofs.fop.v1.Caller
+	7,  // 32: gofs.fop.v1.RenameReply.iatt:type_name -> gofs.fop.v1.Iatt
+	7,  // 33: gofs.fop.v1.RenameReply.pre_old_dir:type_name -> gofs.fop.v1.Iatt
+	7,  // 34: gofs.fop.v1.RenameReply.post_old_dir:type_name -> gofs.fop.v1.Iatt
+	7,  // 35: gofs.fop.v1.RenameReply.pre_new_dir:type_name -> gofs.fop.v1.Iatt
+	7,  // 36: gofs.fop.v1.RenameReply.post_new_dir:type_name -> gofs.fop.v1.Iatt
+	7,  // 37: gofs.fop.v1.RenameReply.replaced:type_name -> gofs.fop.v1.Iatt
+	3,  // 38: gofs.fop.v1.InodeReq.caller:type_name -> gofs.fop.v1.Caller
+	7,  // 39: gofs.fop.v1.IattReply.iatt:type_name -> gofs.fop.v1.Iatt
+	3,  // 40: gofs.fop.v1.SetattrReq.caller:type_name -> gofs.fop.v1.Caller
+	4,  // 41: gofs.fop.v1.SetattrReq.atime:type_name -> gofs.fop.v1.Time
+	4,  // 42: gofs.fop.v1.SetattrReq.mtime:type_name -> gofs.fop.v1.Time
+	4,  // 43: gofs.fop.v1.SetattrReq.ctime:type_name -> gofs.fop.v1.Time
+	3,  // 44: gofs.fop.v1.TruncateReq.caller:type_name -> gofs.fop.v1.Caller
+	7,  // 45: gofs.fop.v1.InodeReply.pre:type_name -> gofs.fop.v1.Iatt
+	7,  // 46: gofs.fop.v1.InodeReply.post:type_name -> gofs.fop.v1.Iatt
+	7,  // 47: gofs.fop.v1.ReadlinkReply.iatt:type_name -> gofs.fop.v1.Iatt
+	3,  // 48: gofs.fop.v1.GetxattrReq.caller:type_name -> gofs.fop.v1.Caller
+	5,  // 49: gofs.fop.v1.GetxattrReply.xattrs:type_name -> gofs.fop.v1.Xattr
+	3,  // 50: gofs.fop.v1.SetxattrReq.caller:type_name -> gofs.fop.v1.Caller
+	5,  // 51: gofs.fop.v1.SetxattrReq.xattrs:type_name -> gofs.fop.v1.Xattr
+	3,  // 52: gofs.fop.v1.RemovexattrReq.caller:type_name -> gofs.fop.v1.Caller
+	3,  // 53: gofs.fop.v1.OpenReq.caller:type_name -> gofs.fop.v1.Caller
+	7,  // 54: gofs.fop.v1.OpenReply.iatt:type_name -> gofs.fop.v1.Iatt
+	5,  // 55: gofs.fop.v1.OpenReply.xattrs:type_name -> gofs.fop.v1.Xattr
+	3,  // 56: gofs.fop.v1.ReadvReq.caller:type_name -> gofs.fop.v1.Caller
+	7,  // 57: gofs.fop.v1.ReadvReply.iatt:type_name -> gofs.fop.v1.Iatt
+	3,  // 58: gofs.fop.v1.WritevReq.caller:type_name -> gofs.fop.v1.Caller
+	7,  // 59: gofs.fop.v1.WritevReply.pre:type_name -> gofs.fop.v1.Iatt
+	7,  // 60: gofs.fop.v1.WritevReply.post:type_name -> gofs.fop.v1.Iatt
+	3,  // 61: gofs.fop.v1.FsyncReq.caller:type_name -> gofs.fop.v1.Caller
+	3,  // 62: gofs.fop.v1.FlushReq.caller:type_name -> gofs.fop.v1.Caller
+	3,  // 63: gofs.fop.v1.FallocateReq.caller:type_name -> gofs.fop.v1.Caller
+	3,  // 64: gofs.fop.v1.SeekReq.caller:type_name -> gofs.fop.v1.Caller
+	3,  // 65: gofs.fop.v1.CopyRangeReq.caller:type_name -> gofs.fop.v1.Caller
+	7,  // 66: gofs.fop.v1.CopyRangeReply.pre:type_name -> gofs.fop.v1.Iatt
+	7,  // 67: gofs.fop.v1.CopyRangeReply.post:type_name -> gofs.fop.v1.Iatt
+	3,  // 68: gofs.fop.v1.RchecksumReq.caller:type_name -> gofs.fop.v1.Caller
+	3,  // 69: gofs.fop.v1.LkReq.caller:type_name -> gofs.fop.v1.Caller
+	3,  // 70: gofs.fop.v1.ReaddirpReq.caller:type_name -> gofs.fop.v1.Caller
+	7,  // 71: gofs.fop.v1.Dirent.iatt:type_name -> gofs.fop.v1.Iatt
+	5,  // 72: gofs.fop.v1.Dirent.xattrs:type_name -> gofs.fop.v1.Xattr
+	51, // 73: gofs.fop.v1.ReaddirpReply.entries:type_name -> gofs.fop.v1.Dirent
+	3,  // 74: gofs.fop.v1.XattropReq.caller:type_name -> gofs.fop.v1.Caller
+	5,  // 75: gofs.fop.v1.XattropReq.deltas:type_name -> gofs.fop.v1.Xattr
+	5,  // 76: gofs.fop.v1.XattropReply.values:type_name -> gofs.fop.v1.Xattr
+	3,  // 77: gofs.fop.v1.InodelkReq.caller:type_name -> gofs.fop.v1.Caller
+	5,  // 78: gofs.fop.v1.InodelkReq.mark:type_name -> gofs.fop.v1.Xattr
+	3,  // 79: gofs.fop.v1.EntrylkReq.caller:type_name -> gofs.fop.v1.Caller
+	5,  // 80: gofs.fop.v1.EntrylkReq.mark:type_name -> gofs.fop.v1.Xattr
+	7,  // 81: gofs.fop.v1.LockReply.iatt:type_name -> gofs.fop.v1.Iatt
+	5,  // 82: gofs.fop.v1.LockReply.xattrs:type_name -> gofs.fop.v1.Xattr
+	5,  // 83: gofs.fop.v1.ReleaseItem.undo:type_name -> gofs.fop.v1.Xattr
+	3,  // 84: gofs.fop.v1.ReleaseReq.caller:type_name -> gofs.fop.v1.Caller
+	58, // 85: gofs.fop.v1.ReleaseReq.items:type_name -> gofs.fop.v1.ReleaseItem
+	3,  // 86: gofs.fop.v1.ForgetReq.caller:type_name -> gofs.fop.v1.Caller
+	3,  // 87: gofs.fop.v1.BatchReq.caller:type_name -> gofs.fop.v1.Caller
+	63, // 88: gofs.fop.v1.BatchReq.items:type_name -> gofs.fop.v1.BatchItem
+	65, // 89: gofs.fop.v1.BatchReply.items:type_name -> gofs.fop.v1.BatchAnswer
+	90, // [90:90] is the sub-list for method output_type
+	90, // [90:90] is the sub-list for method input_type
+	90, // [90:90] is the sub-list for extension type_name
+	90, // [90:90] is the sub-list for extension extendee
+	0,  // [0:90] is the sub-list for field type_name
 }
 
 func init() { file_fop_proto_init() }
@@ -4992,7 +5329,7 @@ func file_fop_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fop_proto_rawDesc), len(file_fop_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   62,
+			NumMessages:   67,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

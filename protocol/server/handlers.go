@@ -33,6 +33,7 @@ var handlers = [wire.OpEnd]handler{
 	wire.OpRemovexattr: plain(&wire.Removexattr, xlator.Xlator.Removexattr),
 	wire.OpXattrop:     plain(&wire.Xattrop, xlator.Xlator.Xattrop),
 	wire.OpRelease:     plain(&wire.Release, xlator.Xlator.Release),
+	wire.OpBatch:       batch,
 	wire.OpForget:      plain(&wire.Forget, xlator.Xlator.Forget),
 	wire.OpInodelk:     locking(&wire.Inodelk, xlator.Xlator.Inodelk, func(q *fop.InodelkReq) bool { return q.Cmd == fop.LockWait }),
 	wire.OpEntrylk:     locking(&wire.Entrylk, xlator.Xlator.Entrylk, func(q *fop.EntrylkReq) bool { return q.Cmd == fop.LockWait }),

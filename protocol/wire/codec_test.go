@@ -43,7 +43,7 @@ func halves() (out []half) {
 		pair("Setattr", Setattr), pair("Truncate", Truncate), pair("Readlink", Readlink), pair("Statfs", Statfs),
 		pair("Getxattr", Getxattr), pair("Setxattr", Setxattr), pair("Removexattr", Removexattr), pair("Open", Open),
 		pair("Opendir", Opendir), pair("Xattrop", Xattrop), pair("Inodelk", Inodelk), pair("Entrylk", Entrylk),
-		pair("Release", Release), pair("Forget", Forget), pair("Readv", Readv), pair("Writev", Writev), pair("Fsync", Fsync),
+		pair("Release", Release), pair("Forget", Forget), pair("Batch", Batch), pair("Readv", Readv), pair("Writev", Writev), pair("Fsync", Fsync),
 		pair("Flush", Flush), pair("Fallocate", Fallocate), pair("Seek", Seek), pair("Lk", Lk), pair("CopyFileRange", CopyFileRange),
 		pair("Rchecksum", Rchecksum), pair("Readdirp", Readdirp), pair("Fsyncdir", Fsyncdir),
 		{halfOf("Hello", Hellos), halfOf("HelloReply", HelloReplies), halfOf("Event", Events)},

@@ -6,19 +6,21 @@ import (
 )
 
 func lookupTo(q *fop.LookupReq) *pb.LookupReq {
-	return &pb.LookupReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID), Want: rawAll(q.Want)}
+	return &pb.LookupReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID), Want: rawAll(q.Want), Content: q.Content}
 }
 
 func lookupFrom(r *parser, m *pb.LookupReq) *fop.LookupReq {
-	return &fop.LookupReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid), Want: strAll(m.Want)}
+	return &fop.LookupReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid), Want: strAll(m.Want), Content: m.Content}
 }
 
 func lookupReplyTo(a *fop.LookupReply) *pb.LookupReply {
-	return &pb.LookupReply{Iatt: iattTo(&a.Iatt), Parent: iattTo(&a.Parent), Xattrs: xattrsTo(a.Xattrs)}
+	return &pb.LookupReply{Iatt: iattTo(&a.Iatt), Parent: iattTo(&a.Parent), Xattrs: xattrsTo(a.Xattrs),
+		HasContent: a.HasContent, Content: a.Content}
 }
 
 func lookupReplyFrom(r *parser, m *pb.LookupReply) *fop.LookupReply {
-	return &fop.LookupReply{Iatt: r.iatt(m.Iatt), Parent: r.iatt(m.Parent), Xattrs: r.xattrs(m.Xattrs)}
+	return &fop.LookupReply{Iatt: r.iatt(m.Iatt), Parent: r.iatt(m.Parent), Xattrs: r.xattrs(m.Xattrs),
+		HasContent: m.HasContent, Content: m.Content}
 }
 
 func createTo(q *fop.CreateReq) *pb.CreateReq {
@@ -50,13 +52,21 @@ func mkdirFrom(r *parser, m *pb.MkdirReq) *fop.MkdirReq {
 }
 
 func mknodTo(q *fop.MknodReq) *pb.MknodReq {
-	return &pb.MknodReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID),
+	m := &pb.MknodReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID),
 		Type: uint32(q.Type), Mode: q.Mode, Umask: q.Umask, Rdev: q.Rdev, Xattrs: xattrsTo(q.Xattrs), Mark: xattrsTo(q.Mark)}
+	if c := q.Copy; c != nil {
+		m.Copy = &pb.Copy{Content: c.Content, Atime: timeTo(c.Atime), Mtime: timeTo(c.Mtime), Ctime: timeTo(c.Ctime)}
+	}
+	return m
 }
 
 func mknodFrom(r *parser, m *pb.MknodReq) *fop.MknodReq {
-	return &fop.MknodReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid),
+	q := &fop.MknodReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid),
 		Type: fop.FileType(r.small(m.Type)), Mode: m.Mode, Umask: m.Umask, Rdev: m.Rdev, Xattrs: r.xattrs(m.Xattrs), Mark: r.xattrs(m.Mark)}
+	if c := m.Copy; c != nil {
+		q.Copy = &fop.Copy{Content: c.Content, Atime: r.time(c.Atime), Mtime: r.time(c.Mtime), Ctime: r.time(c.Ctime)}
+	}
+	return q
 }
 
 func symlinkTo(q *fop.SymlinkReq) *pb.SymlinkReq {

@@ -33,6 +33,7 @@ const (
 	OpEntrylk
 	OpRelease
 	OpForget
+	OpBatch
 )
 
 // Fops on a handle.
@@ -137,6 +138,9 @@ var (
 		func(q *fop.ReleaseReq) *fop.Req { return &q.Req }}
 	Forget = Fop[fop.ForgetReq, fop.Empty]{OpForget, codec(forgetTo, forgetFrom), codec(emptyTo, emptyFrom),
 		func(q *fop.ForgetReq) *fop.Req { return &q.Req }}
+
+	Batch = Fop[BatchReq, BatchReply]{OpBatch, codec(batchTo, batchFrom), codec(batchReplyTo, batchReplyFrom),
+		func(q *BatchReq) *fop.Req { return &q.Req }}
 
 	Readv = Fop[ReadvArgs, fop.ReadvReply]{OpReadv, codec(readvTo, readvFrom), codec(readvReplyTo, readvReplyFrom),
 		func(q *ReadvArgs) *fop.Req { return &q.Req }}

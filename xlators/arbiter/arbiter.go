@@ -5,7 +5,7 @@
 // changes nothing on the brick, so that a file's mtime there stays that of its last
 // change of attributes.
 //
-// Intercepts: Create, Open, Truncate; on files everything that reads or changes data.
+// Intercepts: Lookup and Mknod with content, Create, Open, Truncate; on files everything that reads or changes data.
 //
 // Volfile:
 //
@@ -47,6 +47,27 @@ func (a *arbiter) Create(ctx context.Context, q *fop.CreateReq) (*xlator.CreateR
 	}
 	r.File = &file{xlator.PassFile{Child: r.File}, a, q.GFID}
 	return r, nil
+}
+
+// Lookup implements xlator.Entries. There is no content to answer with.
+func (a *arbiter) Lookup(ctx context.Context, q *fop.LookupReq) (*fop.LookupReply, error) {
+	if q.Content == 0 {
+		return a.Child.Lookup(ctx, q)
+	}
+	p := *q
+	p.Content = 0
+	return a.Child.Lookup(ctx, &p)
+}
+
+// Mknod implements xlator.Entries.
+func (a *arbiter) Mknod(ctx context.Context, q *fop.MknodReq) (*fop.EntryReply, error) {
+	if q.Copy == nil || len(q.Copy.Content) == 0 {
+		return a.Child.Mknod(ctx, q)
+	}
+	p, c := *q, *q.Copy
+	c.Content = nil
+	p.Copy = &c
+	return a.Child.Mknod(ctx, &p)
 }
 
 // Open implements xlator.Inodes. There is no content to answer with, and O_TRUNC would

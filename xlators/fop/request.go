@@ -65,6 +65,8 @@ type LookupReq struct {
 	// Want names xattrs to return if they exist. Internal names (trusted.afr.*,
 	// trusted.glusterfs.dht*) are allowed here and nowhere else but in Getxattr.
 	Want []string
+	// Content asks for all content of a regular file of at most so many bytes.
+	Content uint32
 }
 
 // LookupReply answers Lookup.
@@ -72,6 +74,10 @@ type LookupReply struct {
 	Iatt   Iatt
 	Parent Iatt // of the parent directory; unknown for a lookup by GFID
 	Xattrs []Xattr
+	// Content is what the request asked for, if HasContent: not where the file is larger, or
+	// the brick keeps no data.
+	Content    []byte
+	HasContent bool
 }
 
 // CreateReq makes a regular file and opens it (O_CREAT; with O_EXCL semantics
@@ -105,7 +111,7 @@ type MkdirReq struct {
 }
 
 // MknodReq makes a regular file, fifo, socket or device. If an inode with this GFID
-// exists on the brick already, the name becomes another link of it.
+// exists on the brick already, the name becomes another link of it (but see Copy).
 type MknodReq struct {
 	Req
 	Parent GFID
@@ -117,6 +123,16 @@ type MknodReq struct {
 	Rdev   uint64
 	Xattrs []Xattr
 	Mark   []Xattr
+	// Copy makes a new inode exactly what it is elsewhere, before its name can be seen: the
+	// caller's UID and GID and Mode are not changed by what the directory hands down, and
+	// content and times are these. EEXIST if the inode exists.
+	Copy *Copy
+}
+
+// Copy is what a healer knows of a regular file besides its attributes.
+type Copy struct {
+	Content             []byte // all of it
+	Atime, Mtime, Ctime Time
 }
 
 // SymlinkReq makes a symbolic link to Target.

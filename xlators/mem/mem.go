@@ -142,6 +142,10 @@ func (b *brick) Lookup(ctx context.Context, q *fop.LookupReq) (*fop.LookupReply,
 			r.Xattrs = append(r.Xattrs, fop.Xattr{Name: w, Value: slices.Clone(v)})
 		}
 	}
+	if q.Content > 0 && r.Iatt.Type == fop.TypeReg && r.Iatt.Size <= uint64(q.Content) {
+		r.HasContent, r.Content = true, make([]byte, r.Iatt.Size)
+		in.data.readAt(r.Content, 0)
+	}
 	return r, nil
 }
 
@@ -269,7 +273,17 @@ func (b *brick) Mknod(ctx context.Context, q *fop.MknodReq) (*fop.EntryReply, er
 	default:
 		return nil, syscall.EINVAL
 	}
-	_, r, err := b.make(&q.Req, q.Parent, q.Name, fop.Iatt{GFID: q.GFID, Type: q.Type, Mode: q.Mode, Rdev: q.Rdev}, q.Umask, q.Xattrs, q.Mark)
+	if q.Copy != nil && b.inodes[q.GFID] != nil {
+		return nil, syscall.EEXIST
+	}
+	in, r, err := b.make(&q.Req, q.Parent, q.Name, fop.Iatt{GFID: q.GFID, Type: q.Type, Mode: q.Mode, Rdev: q.Rdev}, q.Umask, q.Xattrs, q.Mark)
+	if err == nil && q.Copy != nil {
+		in.data.writeAt(q.Copy.Content, 0)
+		a := &in.iatt
+		a.Mode, a.UID, a.GID = q.Mode&07777, q.Caller.UID, q.Caller.GID
+		a.Atime, a.Mtime, a.Ctime = q.Copy.Atime, q.Copy.Mtime, q.Copy.Ctime
+		r.Iatt = in.stat()
+	}
 	return r, err
 }
 

@@ -26,6 +26,7 @@ type newNode struct {
 	open   int // open(2) flags of a regular file
 	xattrs []fop.Xattr
 	mark   []fop.Xattr
+	copy   *fop.Copy
 	// reuse: an inode with this GFID that is there already gets the name.
 	reuse bool
 
@@ -62,7 +63,7 @@ func (b *brick) Mknod(_ context.Context, q *fop.MknodReq) (*fop.EntryReply, erro
 		return nil, syscall.EINVAL
 	}
 	return b.makeClosed(q.Parent, &newNode{name: q.Name, gfid: q.GFID, typ: q.Type, caller: q.Caller, mode: q.Mode,
-		umask: q.Umask, rdev: q.Rdev, open: unix.O_RDWR, xattrs: q.Xattrs, mark: q.Mark, reuse: true})
+		umask: q.Umask, rdev: q.Rdev, open: unix.O_RDWR, xattrs: q.Xattrs, mark: q.Mark, copy: q.Copy, reuse: q.Copy == nil})
 }
 
 // Symlink implements xlator.Entries.
@@ -115,7 +116,9 @@ func (b *brick) makeNode(parent fop.GFID, n *newNode) (*inode, *fop.EntryReply, 
 	if n.pre, err = b.before(p); err != nil {
 		return nil, nil, err
 	}
-	if n.owner, n.acl, err = b.inherit(p, &n.pre, n.caller, n.mode, n.umask, n.typ); err != nil {
+	if n.copy != nil && n.caller != nil {
+		n.owner = owner{mode: n.mode & 07777, uid: n.caller.UID, gid: n.caller.GID}
+	} else if n.owner, n.acl, err = b.inherit(p, &n.pre, n.caller, n.mode, n.umask, n.typ); err != nil {
 		return nil, nil, err
 	}
 	in, err := b.makeAtHandle(n)
@@ -271,6 +274,12 @@ func (b *brick) dress(in *inode, n *newNode) error {
 	if err := b.setNew(in, xattrGFID, n.gfid[:]); err != nil {
 		return err
 	}
+	if n.copy != nil && n.fd >= 0 { // before xattrs: writing takes capabilities away
+		if err := fill(n.fd, n.owner.mode, n.copy); err != nil {
+			return err
+		}
+		n.md = mdata{ctime: n.copy.Ctime, mtime: n.copy.Mtime, atime: n.copy.Atime}
+	}
 	if b.gfid2path {
 		k, v := gfid2path(n.p.gfid, n.name)
 		if err := b.setNew(in, k, v); err != nil {
@@ -278,6 +287,25 @@ func (b *brick) dress(in *inode, n *newNode) error {
 		}
 	}
 	return b.dressAny(in, n.md, n.acl, n.xattrs, n.mark)
+}
+
+// fill gives a new file the mode, content and times that it has elsewhere.
+func fill(fd int, mode uint32, c *fop.Copy) error {
+	for off := 0; off < len(c.Content); {
+		k, err := unix.Pwrite(fd, c.Content[off:], int64(off))
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		off += k
+	}
+	if err := unix.Fchmod(fd, mode); err != nil {
+		return err
+	}
+	at, mt := c.Atime, c.Mtime
+	return unix.UtimesNanoAt(unix.AT_FDCWD, procPath(fd), []unix.Timespec{{Sec: at.Sec, Nsec: int64(at.Nsec)}, {Sec: mt.Sec, Nsec: int64(mt.Nsec)}}, 0)
 }
 
 // dressAny is the part of dress that directories need too. in is known to nobody else

@@ -33,6 +33,9 @@ func (b *brick) Lookup(_ context.Context, q *fop.LookupReq) (*fop.LookupReply, e
 	}
 	defer b.put(in)
 	r := &fop.LookupReply{Iatt: b.iatt(in, &st), Xattrs: b.want(in, q.Want)}
+	if err := b.content(in, q.Content, r); err != nil {
+		return nil, err
+	}
 	if r.Parent, err = b.before(p); err != nil {
 		return nil, err
 	}
@@ -49,7 +52,44 @@ func (b *brick) lookupGFID(q *fop.LookupReq) (*fop.LookupReply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fop.LookupReply{Iatt: a, Xattrs: b.want(in, q.Want)}, nil
+	r := &fop.LookupReply{Iatt: a, Xattrs: b.want(in, q.Want)}
+	return r, b.content(in, q.Content, r)
+}
+
+// content adds to a lookup's answer the content of a regular file of at most limit bytes.
+func (b *brick) content(in *inode, limit uint32, r *fop.LookupReply) error {
+	if limit == 0 || in.typ != fop.TypeReg || r.Iatt.Size > uint64(limit) {
+		return nil
+	}
+	if r.HasContent = true; r.Iatt.Size == 0 {
+		return nil
+	}
+	return b.atHandle(in, func(rel string) error {
+		fd, err := unix.Openat(b.dot, rel, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NOATIME, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		buf := make([]byte, r.Iatt.Size)
+		n, err := readFull(fd, buf)
+		r.Content = buf[:n]
+		return err
+	})
+}
+
+// readFull reads from the beginning until buf is full or the file ends.
+func readFull(fd int, buf []byte) (n int, err error) {
+	for n < len(buf) {
+		k, err := unix.Pread(fd, buf[n:], int64(n))
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || k == 0 {
+			return n, err
+		}
+		n += k
+	}
+	return n, nil
 }
 
 // want returns those of the named xattrs that in has. Names that cannot be read are left
