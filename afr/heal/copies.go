@@ -63,6 +63,19 @@ func (c *copies) marks() (n int) {
 	return n
 }
 
+// waits reports whether all that is marked is that some children do not have the inode.
+func (c *copies) waits() bool {
+	if c.missing == 0 || c.blamesAny(c.m.Replied) || !c.blamesAny(c.missing) {
+		return false
+	}
+	for i := range c.m.Replied.Each {
+		if !c.m.Dirty[i].IsZero() {
+			return false
+		}
+	}
+	return true
+}
+
 // blamesAny reports whether anybody accuses a child in s.
 func (c *copies) blamesAny(s set) bool {
 	return (c.m.Accused(changelog.Data)|c.m.Accused(changelog.Metadata)|c.m.Accused(changelog.Entry))&s != 0

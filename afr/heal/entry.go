@@ -276,6 +276,11 @@ func (n *nameHeal) make(ctx context.Context, i int, c *copies) error {
 	}
 	if err == nil {
 		n.count(i, 1, 0)
+		if c.iatt[from].Type == fop.TypeDir {
+			n.mu.Lock()
+			n.out.Made = append(n.out.Made, n.truth.GFID)
+			n.mu.Unlock()
+		}
 	}
 	return err
 }

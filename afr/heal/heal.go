@@ -127,6 +127,8 @@ type Outcome struct {
 	BytesWritten  int64 // to all sinks
 	NamesMade     int64
 	NamesRemoved  int64
+	// Made are directories that healing began on some brick: it goes on in them.
+	Made []fop.GFID
 	// Why says what is missing, if Kind is greater than Healed.
 	Why string
 }
@@ -140,6 +142,7 @@ func (o *Outcome) add(p Outcome) {
 	o.BytesWritten += p.BytesWritten
 	o.NamesMade += p.NamesMade
 	o.NamesRemoved += p.NamesRemoved
+	o.Made = append(o.Made, p.Made...)
 }
 
 func (o *Outcome) note(k Kind, why string) { o.add(Outcome{Kind: k, Why: why}) }
@@ -191,7 +194,7 @@ func (h *Healer) inode(ctx context.Context, g fop.GFID, full bool, source int) (
 	case !c.oneType():
 		return Outcome{Kind: SplitBrain, Why: "copies are of different types"}, nil
 	}
-	if !h.Quorum.Met(c.m.Replied) {
+	if !h.Quorum.Met(c.m.Replied) || !full && c.waits() {
 		return Outcome{Kind: Partly, Why: "it has to be made on other bricks first"}, nil
 	}
 	err := j.run(ctx, c.typ())

@@ -95,12 +95,12 @@ func (h *Healer) indexed(ctx context.Context, i int, list fop.GFID, f func(*fop.
 	return n, err
 }
 
-// Pending calls yield with the inodes that a child's index lists: those of which it
-// accuses others, those that are dirty, and directories of which it knows names that were
-// missed. An inode may be listed more than once, or have been healed meanwhile. An error
+// Pending calls yield with the inodes that a child's index lists: directories of which it
+// knows names that were missed, which come first because small files are healed with their
+// names, those of which it accuses others, and those that are dirty. An inode may be listed more than once, or have been healed meanwhile. An error
 // of yield ends it.
 func (h *Healer) Pending(ctx context.Context, child int, yield func(fop.GFID) error) error {
-	for _, list := range [...]fop.GFID{fop.IndexPending, fop.IndexDirty, fop.IndexEntries} {
+	for _, list := range [...]fop.GFID{fop.IndexEntries, fop.IndexPending, fop.IndexDirty} {
 		if _, err := h.indexed(ctx, child, list, func(e *fop.Dirent) error { return yield(e.Iatt.GFID) }); err != nil {
 			return err
 		}

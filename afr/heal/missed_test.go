@@ -1,6 +1,7 @@
 package heal_test
 
 import (
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -244,7 +245,7 @@ func (sc scene) play(t *testing.T, s *stage, away int) {
 	case sc.written < 0 && sum.BytesWritten > 0, sc.written > 0 && sum.BytesWritten > sc.written:
 		t.Errorf("healing wrote %d bytes", sum.BytesWritten)
 	}
-	if more := s.healAll(); more != (heal.Outcome{}) {
+	if more := s.healAll(); !reflect.DeepEqual(more, heal.Outcome{}) {
 		t.Errorf("healing again did %+v", more)
 	}
 }

@@ -149,7 +149,7 @@ func (d *dirHeal) granular(ctx context.Context) (names []string, known bool) {
 func (d *dirHeal) some(ctx context.Context, names []string) error {
 	for len(names) > 0 && ctx.Err() == nil {
 		n := min(len(names), 16*atOnceNames)
-		d.each(ctx, names[:n])
+		d.each(ctx, d.newcomers(ctx, names[:n]))
 		names = names[n:]
 		if ok, err := d.breathe(ctx); !ok {
 			return err

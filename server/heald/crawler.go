@@ -21,6 +21,9 @@ const (
 	leastRest, mostRest = time.Second, time.Minute
 	// keptCrawls is how many crawls are remembered.
 	keptCrawls = 50
+	// followed is into how many directories at once healing follows the one that has them;
+	// the index lists the others.
+	followed = 256
 	// keptSplits is how many inodes in split-brain are remembered by name.
 	keptSplits = 10000
 )
@@ -140,14 +143,25 @@ type tally struct {
 	splits                        map[fop.GFID]bool
 }
 
-// each heals the inodes that list yields, several at once.
+// each heals the inodes that list yields, several at once, and what is in directories that
+// were made.
 func (c *crawler) each(ctx context.Context, t *tally, full bool, list func(func(fop.GFID) error) error) error {
-	work := make(chan fop.GFID)
+	room := make(chan struct{}, c.workers)
 	var wg sync.WaitGroup
+	var heal func(g fop.GFID)
+	heal = func(g fop.GFID) {
+		room <- struct{}{}
+		made := c.heal(ctx, t, g, full)
+		<-room
+		for _, g := range made[:min(len(made), followed)] {
+			wg.Go(func() { heal(g) })
+		}
+	}
+	work := make(chan fop.GFID)
 	for range c.workers {
 		wg.Go(func() {
 			for g := range work {
-				c.heal(ctx, t, g, full)
+				heal(g)
 			}
 		})
 	}
@@ -164,8 +178,13 @@ func (c *crawler) each(ctx context.Context, t *tally, full bool, list func(func(
 	return err
 }
 
-// heal heals one inode and counts what came of it; full: also if no mark asks for it.
-func (c *crawler) heal(ctx context.Context, t *tally, g fop.GFID, full bool) {
+// heal heals one inode and counts what came of it; full: also if no mark asks for it. made
+// are directories that healing goes on in. What another crawler of the set is healing is
+// left to it.
+func (c *crawler) heal(ctx context.Context, t *tally, g fop.GFID, full bool) (made []fop.GFID) {
+	if ctx.Err() != nil || !c.s.claim(g) {
+		return nil
+	}
 	c.mu.Lock()
 	c.busy[g] = true
 	c.mu.Unlock()
@@ -177,12 +196,22 @@ func (c *crawler) heal(ctx context.Context, t *tally, g fop.GFID, full bool) {
 		do = c.s.engine.Compare
 	}
 	r, err := do(ctx, g)
+	c.s.unclaim(g)
 	c.mu.Lock()
 	delete(c.busy, g)
 	c.mu.Unlock()
 	if ctx.Err() != nil {
-		return
+		return nil
 	}
+	c.count(t, g, r, err)
+	if full { // the walk comes to them
+		return nil
+	}
+	return r.Made
+}
+
+// count counts what came of healing an inode.
+func (c *crawler) count(t *tally, g fop.GFID, r heal.Outcome, err error) {
 	c.written.Add(r.BytesWritten)
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -32,11 +32,13 @@ type set struct {
 
 	mu sync.Mutex
 	up []bool // guarded by mu; by child
+	// claimed are inodes that a crawler is healing; guarded by mu.
+	claimed map[fop.GFID]bool
 }
 
 // newSet makes the set of stanza n; its bricks connect from then on.
 func newSet(cfg *Config, g *volfile.Graph, n *volfile.Node, spec string) (*set, error) {
-	s := &set{name: n.Name, spec: spec, up: make([]bool, len(n.Subvolumes)), cancel: func() {}}
+	s := &set{name: n.Name, spec: spec, up: make([]bool, len(n.Subvolumes)), claimed: map[fop.GFID]bool{}, cancel: func() {}}
 	s.volume, _ = n.Get("volume")
 	s.log = cfg.Log.With("vol", s.volume, "set", n.Name)
 	local, _ := n.Get("local")
@@ -106,6 +108,23 @@ func (s *set) event(i int, e xlator.Event) {
 			c.poke(false)
 		}
 	}
+}
+
+// claim takes an inode for a crawler; false: another has it.
+func (s *set) claim(g fop.GFID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.claimed[g] {
+		return false
+	}
+	s.claimed[g] = true
+	return true
+}
+
+func (s *set) unclaim(g fop.GFID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.claimed, g)
 }
 
 // connected tells whether child i is, and how many are.
