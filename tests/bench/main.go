@@ -122,6 +122,9 @@ func oneRound(s system, re *regexp.Regexp, res *results) (err error) {
 			return err
 		}
 	}
+	if err := runHeal(s, re.MatchString, res); err != nil {
+		return err
+	}
 	cpu, rss := usage(s.commands())
 	res.add(s, "cpu seconds, all processes", cpu, "s")
 	res.add(s, "resident memory, all processes", rss, "MiB")

@@ -140,6 +140,8 @@ type gluster struct{ daemon *server }
 func (g *gluster) name() string       { return "gluster" }
 func (g *gluster) dir() string        { return work + "/mnt" }
 func (g *gluster) commands() []string { return []string{"glusterd", "glusterfsd", "glusterfs"} }
+func (g *gluster) cli() string        { return "gluster --mode=script" }
+func (g *gluster) healer() []string   { return []string{"--process-name", "glustershd"} }
 
 func (g *gluster) start(d *disks) (err error) {
 	if _, err := exec.LookPath("glusterd"); err != nil {
@@ -188,6 +190,10 @@ type gofsSystem struct {
 func (g *gofsSystem) name() string       { return "gofs" }
 func (g *gofsSystem) dir() string        { return work + "/mnt" }
 func (g *gofsSystem) commands() []string { return []string{"gofs", "mount.gofs"} }
+func (g *gofsSystem) cli() string {
+	return g.bin + " --remote-host=" + address + " --mode=script"
+}
+func (g *gofsSystem) healer() []string { return []string{"heald"} }
 
 func (g *gofsSystem) start(d *disks) (err error) {
 	if err := sh("rm -rf %s/gofs-state; mkdir -p %[1]s/gofs-state", work); err != nil {
@@ -198,7 +204,7 @@ func (g *gofsSystem) start(d *disks) (err error) {
 	if err != nil {
 		return err
 	}
-	cli := g.bin + " --remote-host=" + address + " --mode=script"
+	cli := g.cli()
 	if err := eventually("%s pool list", cli); err != nil {
 		return err
 	}
@@ -264,19 +270,24 @@ func pidsOf(names []string) []int {
 // usage returns the CPU seconds used and MiB resident of all processes so named.
 func usage(names []string) (cpu, rss float64) {
 	for _, pid := range pidsOf(names) {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+2:]))
-		if len(f) < 22 {
-			continue
-		}
-		user, _ := strconv.ParseFloat(f[11], 64)
-		system, _ := strconv.ParseFloat(f[12], 64)
-		pages, _ := strconv.ParseFloat(f[21], 64)
-		cpu += (user + system) / 100
-		rss += pages * float64(os.Getpagesize()) / (1 << 20)
+		c, r := usageOf(pid)
+		cpu, rss = cpu+c, rss+r
 	}
 	return cpu, rss
+}
+
+// usageOf is usage of one process, 0 if it is gone.
+func usageOf(pid int) (cpu, rss float64) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, 0
+	}
+	f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+2:]))
+	if len(f) < 22 {
+		return 0, 0
+	}
+	user, _ := strconv.ParseFloat(f[11], 64)
+	system, _ := strconv.ParseFloat(f[12], 64)
+	pages, _ := strconv.ParseFloat(f[21], 64)
+	return (user + system) / 100, pages * float64(os.Getpagesize()) / (1 << 20)
 }
