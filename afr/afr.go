@@ -40,6 +40,7 @@ package afr
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,10 +63,12 @@ type replicate struct {
 	names    []string // of the children, in the volfile
 	arbiter  int      // index of the arbiter, or -1
 	keys     []string // pending xattr of each child
-	want     []string // keys and the dirty key: what is read with every lock and lookup
-	quorum   changelog.Quorum
-	readIdx  int  // option read-subvolume(-index), or -1
-	hashRead bool // spread reads over the children by GFID
+	want     []string // keys and the dirty key: what is read with every lock
+	// glanceWant is want where what is seen is relied upon for a while: in lookups.
+	glanceWant []string
+	quorum     changelog.Quorum
+	readIdx    int  // option read-subvolume(-index), or -1
+	hashRead   bool // spread reads over the children by GFID
 	// chooseLocal: reads prefer children on this machine.
 	chooseLocal bool
 	linger      time.Duration
@@ -137,6 +140,7 @@ func (r *replicate) configure(opts xlator.Options) error {
 		r.keys = append(r.keys, changelog.KeyPrefix+strings.TrimSpace(p))
 	}
 	r.want = append(append(r.want, r.keys...), changelog.DirtyKey)
+	r.glanceWant = append(slices.Clone(r.want), fop.GlanceXattr)
 	if arb, err := opts.Int("arbiter-count", 0); err != nil {
 		return err
 	} else if arb > 0 {
@@ -219,11 +223,7 @@ func (r *replicate) childEvent(i int, e xlator.Event) {
 		}
 		r.w.Tell(e)
 	case xlator.Invalidate:
-		r.clean.spoil()
-		if in := r.inodes.peek(e.GFID); in != nil {
-			in.forgetKnown()
-		}
-		r.w.Tell(e)
+		r.invalidated(i, e)
 	}
 }
 

@@ -41,7 +41,7 @@ func (c *cleanliness) poll(r *replicate) {
 	if r.state.Load().up != r.all() {
 		return
 	}
-	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: fop.PendingCountXattr, Internal: true}
+	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: fop.CleanXattr, Internal: true}
 	for _, a := range xlator.Wind(context.Background(), r.children, xlator.Xlator.Getxattr, q) {
 		if !saysNothingPending(a.Reply, a.Err) {
 			return
@@ -51,4 +51,23 @@ func (c *cleanliness) poll(r *replicate) {
 	if c.spoils.Load() != spoils {
 		c.until.Store(0)
 	}
+}
+
+// invalidated is told by child i that another client blamed a brick for having missed a
+// change of an inode. That client's program hears of the change only when this client has
+// said that it relies no more on what it saw before.
+func (r *replicate) invalidated(i int, e xlator.Event) {
+	r.clean.spoil() // first: see remember
+	if in := r.inodes.peek(e.GFID); in != nil {
+		in.forgetKnown()
+	}
+	if e.Name != "" {
+		r.keeper.spawn(func() {
+			q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: fop.HeardXattr + e.Name, Internal: true}
+			if _, err := r.children[i].Getxattr(context.Background(), q); err != nil {
+				r.log.Debug("a brick does not hear that it was heard", "child", r.names[i], "error", err)
+			}
+		})
+	}
+	r.w.Tell(xlator.Event{Kind: xlator.Invalidate, GFID: e.GFID})
 }

@@ -48,7 +48,7 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 	got := xlator.Each(len(idx), func(k int) (*xlator.OpenReply, error) {
 		qq := *q
 		qq.Flags &^= syscall.O_TRUNC
-		qq.Want = append(append([]string(nil), q.Want...), r.want...)
+		qq.Want = append(append([]string(nil), q.Want...), r.glanceWant...)
 		if idx[k] != first {
 			qq.Content = 0
 		}

@@ -93,9 +93,9 @@ func (in *inode) forgetKnown() {
 	in.mu.Unlock()
 }
 
-// freshFor is how long a look at the marks is believed without a lease. It is the
-// kernel's own attribute timeout: no program can tell the difference.
-const freshFor = time.Second
+// freshFor is how long a look at the marks is believed without a lease, unless the bricks
+// tell that somebody was blamed meanwhile.
+const freshFor = fop.GlanceTime
 
 // A glance is when, and at what, somebody began to look at marks.
 type glance struct {

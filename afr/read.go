@@ -56,7 +56,7 @@ type looked struct {
 func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, leased bool) (*looked, error) {
 	at := r.glance(st)
 	qq := *q
-	qq.Want = slices.Concat(q.Want, r.want)
+	qq.Want = slices.Concat(q.Want, r.glanceWant)
 	idx := r.indexes(st.up)
 	got := xlator.Each(len(idx), func(k int) (*fop.LookupReply, error) {
 		return r.children[idx[k]].Lookup(ctx, &qq)

@@ -7,6 +7,7 @@ import (
 	"github.com/gofs/gofs/xlators/iostats"
 	"github.com/gofs/gofs/xlators/locks"
 	"github.com/gofs/gofs/xlators/posix"
+	"github.com/gofs/gofs/xlators/upcall"
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
@@ -30,6 +31,7 @@ func (p *parts) types() map[string]xlator.New {
 		},
 		"features/arbiter": arbiter.New,
 		"features/index":   index.New,
+		"features/upcall":  upcall.New,
 		"features/locks": func(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.Xlator, error) {
 			x, err := locks.New(env, opts, subvols)
 			if err == nil {

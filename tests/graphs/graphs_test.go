@@ -30,6 +30,7 @@ import (
 	"github.com/gofs/gofs/xlators/iostats"
 	"github.com/gofs/gofs/xlators/locks"
 	"github.com/gofs/gofs/xlators/posix"
+	"github.com/gofs/gofs/xlators/upcall"
 	"github.com/gofs/gofs/xlators/xlator"
 	"github.com/gofs/gofs/xlators/xlatortest"
 )
@@ -136,7 +137,7 @@ func startBrick(t *testing.T, v *volgen.Volume, i int) int {
 	}
 	g := volgen.BrickGraph(v, i)
 	g.Nodes = withoutServer(g.Nodes)
-	types := map[string]xlator.New{"storage/posix": posix.New, "features/arbiter": arbiter.New, "features/index": index.New, "features/locks": locks.New, "debug/io-stats": iostats.New}
+	types := map[string]xlator.New{"storage/posix": posix.New, "features/arbiter": arbiter.New, "features/index": index.New, "features/upcall": upcall.New, "features/locks": locks.New, "debug/io-stats": iostats.New}
 	top, err := graph.Build(g.String(), types, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

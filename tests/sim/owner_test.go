@@ -15,7 +15,7 @@ import (
 // freshFor is how long afr may answer from a copy that another client has found to be
 // bad meanwhile (afr's constant of the same name): it asks all bricks who is good at
 // most that often. Programs on one client always see what they did themselves.
-const freshFor = time.Second
+const freshFor = 0 * time.Second
 
 // An owner works on its own names and files, and looks at those of others.
 type owner struct {

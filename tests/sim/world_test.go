@@ -16,6 +16,7 @@ import (
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/locks"
 	"github.com/gofs/gofs/xlators/mem"
+	"github.com/gofs/gofs/xlators/upcall"
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
@@ -39,6 +40,7 @@ func newBrick(t testing.TB, isArbiter bool) *brick {
 	if isArbiter {
 		x = must(arbiter.New(xlator.Env{}, nil, []xlator.Xlator{x}))
 	}
+	x = must(upcall.New(xlator.Env{}, xlator.Options{"xattrop-pending-watchlist": "trusted.afr.v-"}, []xlator.Xlator{x}))
 	return &brick{must(locks.New(xlator.Env{}, nil, []xlator.Xlator{x})), disk}
 }
 

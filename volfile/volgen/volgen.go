@@ -77,6 +77,8 @@ func BrickGraph(v *Volume, i int) *volfile.Graph {
 		volfile.Option{Key: "index-base", Value: b.Path + "/.glusterfs/indices"},
 		volfile.Option{Key: "xattrop-dirty-watchlist", Value: "trusted.afr.dirty"},
 		volfile.Option{Key: "xattrop-pending-watchlist", Value: "trusted.afr." + v.Name + "-"}), side{brick: true})
+	apply(v, add(v.Name+"-upcall", "features/upcall",
+		volfile.Option{Key: "xattrop-pending-watchlist", Value: "trusted.afr." + v.Name + "-"}), side{brick: true})
 	apply(v, add(v.Name+"-locks", "features/locks"), side{brick: true})
 	apply(v, add(b.Path, "debug/io-stats",
 		volfile.Option{Key: "unique-id", Value: b.Path},
