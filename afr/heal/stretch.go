@@ -1,7 +1,10 @@
 package heal
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -14,10 +17,10 @@ import (
 const (
 	// atOnce is how many windows of a stretch are healed at a time.
 	atOnce = 4
-	// finer is by how much a part that differs is divided.
-	finer = 16
-	// grain is what is not divided any more.
-	grain = 4 << 10
+	// coarse is the size of the blocks that are compared first, grain that of those in
+	// coarse ones that differ.
+	coarse = 64 << 10
+	grain  = 4 << 10
 
 	seekData  = 3
 	seekHole  = 4
@@ -89,7 +92,7 @@ func (c *copier) window(ctx context.Context, off, n int64) {
 		}
 	}
 	c.compared += n
-	parts := c.divide(ctx, c.to&^fresh, part{off: off, n: n})
+	parts := c.divide(ctx, c.to&^fresh, part{off: off, n: n}, coarse)
 	if fresh != 0 {
 		parts = []part{{off, n, fresh | union(parts)}}
 	}
@@ -105,43 +108,67 @@ func union(ps []part) (s set) {
 	return s
 }
 
-// divide finds the parts of p that differ on sinks in to, down to the grain; neighbours
-// are joined.
-func (c *copier) divide(ctx context.Context, to set, p part) []part {
+// divide finds the parts of p that differ on sinks in to, down to the grain: first coarse
+// blocks, then the fine ones in those that differ.
+func (c *copier) divide(ctx context.Context, to set, p part, block int64) (out []part) {
 	if to &= c.to; to == 0 {
 		return nil
 	}
-	zero, differ := c.differing(ctx, c.l, to, p.off, p.n)
-	for i := range to.Each {
-		if e := c.failed[i].Load(); e != nil {
-			c.to &^= changelog.Of(i)
-		}
+	zero, coarse := c.blocks(ctx, c.l, to, p, block)
+	if zero || block <= grain {
+		return coarse
 	}
-	if differ &= c.to; differ == 0 {
-		return nil
-	}
-	p.differ = differ
-	if p.n <= grain || zero {
-		return []part{p}
-	}
-	var out []part
-	step := max(p.n/finer, grain)
-	pieces := xlator.Each(int((p.n+step-1)/step), func(k int) ([]part, error) {
-		off := p.off + int64(k)*step
-		q := part{off: off, n: min(step, p.off+p.n-off)}
+	fine := xlator.Each(len(coarse), func(k int) ([]part, error) {
 		one := *c
-		return one.divide(ctx, differ, q), nil
+		return one.divide(ctx, coarse[k].differ, coarse[k], grain), nil
 	})
-	for _, r := range pieces {
+	for _, r := range fine {
 		for _, q := range r.Reply {
-			if k := len(out) - 1; k >= 0 && out[k].off+out[k].n == q.off && out[k].differ == q.differ {
-				out[k].n += q.n
-				continue
-			}
-			out = append(out, q)
+			out = join(out, q)
 		}
 	}
 	return out
+}
+
+// join adds a part to a list, to the last one if it continues that.
+func join(ps []part, p part) []part {
+	if k := len(ps) - 1; k >= 0 && ps[k].off+ps[k].n == p.off && ps[k].differ == p.differ {
+		ps[k].n += p.n
+		return ps
+	}
+	return append(ps, p)
+}
+
+// blocks compares a part by the checksums of its blocks, and returns those that differ.
+// zero: the source has zeros in all of it.
+func (t *transfer) blocks(ctx context.Context, l *lock, to set, p part, block int64) (zero bool, out []part) {
+	got := on(to|changelog.Of(t.from), func(i int) (*fop.RchecksumReply, error) {
+		return t.files[i].Rchecksum(ctx, &fop.RchecksumReq{Req: l.req(i), Off: p.off, Len: p.n, Block: block})
+	})
+	src := got[t.from]
+	for off := int64(0); off < p.n; off += block {
+		q := part{off: p.off + off, n: min(block, p.n-off)}
+		at := int(off / block * sha256.Size)
+		for i := range to.Each {
+			// Where reading fails, copying will say why.
+			if src.Err != nil || got[i].Err != nil || got[i].Reply.N != src.Reply.N || !sameSum(src.Reply.Blocks, got[i].Reply.Blocks, at) {
+				q.differ |= changelog.Of(i)
+			}
+		}
+		if q.differ != 0 {
+			out = join(out, q)
+		}
+	}
+	return src.Err == nil && src.Reply.Zero, out
+}
+
+// sameSum compares one checksum of two lists; one that is missing in both is of nothing.
+func sameSum(a, b []byte, at int) bool {
+	end := at + sha256.Size
+	if len(a) < end || len(b) < end {
+		return len(a) < end && len(b) < end
+	}
+	return bytes.Equal(a[at:end], b[at:end])
 }
 
 // differing compares a range by checksum, and returns whose content is not the source's.
@@ -163,15 +190,19 @@ func (t *transfer) differing(ctx context.Context, l *lock, to set, off, n int64)
 	return src.Reply.Zero, differ
 }
 
-// copy brings a part to the sinks that lack it: data as data, holes as holes.
+// copy brings a part to the sinks that lack it: data as data, holes as holes. A part in
+// which no block is zero has no holes.
 func (c *copier) copy(ctx context.Context, p part) {
+	if c.write(ctx, p.differ, p.off, p.n, true) {
+		return
+	}
 	for off, end := p.off, p.off+p.n; off < end && c.to&p.differ != 0; {
 		data, hole := c.extent(ctx, off, end)
 		if data > off {
 			c.punch(ctx, p.differ, off, data-off)
 		}
 		if hole > data {
-			c.write(ctx, p.differ, data, hole-data)
+			c.write(ctx, p.differ, data, hole-data, false)
 		}
 		off = hole
 	}
@@ -224,18 +255,22 @@ func (c *copier) zero(ctx context.Context, i int, off, n int64) {
 	}
 }
 
-// write copies a range of at most a window.
-func (c *copier) write(ctx context.Context, to set, off, n int64) {
+// write copies a range of at most a window. dense: only if no block of it is zero, else
+// nothing is done. false: nothing was done.
+func (c *copier) write(ctx context.Context, to set, off, n int64, dense bool) bool {
 	buf := buffers.Get().(*[window]byte)
 	defer buffers.Put(buf)
 	r, err := c.files[c.from].Readv(ctx, &fop.ReadvReq{Req: c.l.req(c.from), Off: off, Buf: buf[:n]})
 	if err != nil {
 		c.fail(c.from, err)
-		return
+		return true
 	}
 	data := buf[:r.N]
-	if len(data) == 0 {
-		return // the file became shorter, and the sinks will
+	switch {
+	case len(data) == 0:
+		return true // the file became shorter, and the sinks will
+	case dense && sparse(data):
+		return false
 	}
 	to &= c.to
 	got := on(to, func(i int) (*fop.WritevReply, error) {
@@ -248,6 +283,18 @@ func (c *copier) write(ctx context.Context, to set, off, n int64) {
 		}
 		c.written += int64(len(data))
 	}
+	return true
+}
+
+// sparse reports whether some block is all zeros.
+func sparse(data []byte) bool {
+	var zeros [grain]byte
+	for b := range slices.Chunk(data, grain) {
+		if bytes.Equal(b, zeros[:len(b)]) {
+			return true
+		}
+	}
+	return false
 }
 
 // short is the error of a write that was cut short without one.

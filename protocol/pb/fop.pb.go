@@ -3370,6 +3370,7 @@ type RchecksumReq struct {
 	Caller        *Caller                `protobuf:"bytes,1,opt,name=caller,proto3" json:"caller,omitempty"`
 	Off           int64                  `protobuf:"zigzag64,2,opt,name=off,proto3" json:"off,omitempty"`
 	Len           int64                  `protobuf:"zigzag64,3,opt,name=len,proto3" json:"len,omitempty"`
+	Block         int64                  `protobuf:"zigzag64,4,opt,name=block,proto3" json:"block,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3425,11 +3426,19 @@ func (x *RchecksumReq) GetLen() int64 {
 	return 0
 }
 
+func (x *RchecksumReq) GetBlock() int64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
 type RchecksumReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	N             int64                  `protobuf:"zigzag64,1,opt,name=n,proto3" json:"n,omitempty"`
 	Zero          bool                   `protobuf:"varint,2,opt,name=zero,proto3" json:"zero,omitempty"`
 	Sha256        []byte                 `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	Blocks        []byte                 `protobuf:"bytes,4,opt,name=blocks,proto3" json:"blocks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3481,6 +3490,13 @@ func (x *RchecksumReply) GetZero() bool {
 func (x *RchecksumReply) GetSha256() []byte {
 	if x != nil {
 		return x.Sha256
+	}
+	return nil
+}
+
+func (x *RchecksumReply) GetBlocks() []byte {
+	if x != nil {
+		return x.Blocks
 	}
 	return nil
 }
@@ -5031,15 +5047,17 @@ const file_fop_proto_rawDesc = "" +
 	"\x0eCopyRangeReply\x12\f\n" +
 	"\x01n\x18\x01 \x01(\x12R\x01n\x12#\n" +
 	"\x03pre\x18\x02 \x01(\v2\x11.gofs.fop.v1.IattR\x03pre\x12%\n" +
-	"\x04post\x18\x03 \x01(\v2\x11.gofs.fop.v1.IattR\x04post\"_\n" +
+	"\x04post\x18\x03 \x01(\v2\x11.gofs.fop.v1.IattR\x04post\"u\n" +
 	"\fRchecksumReq\x12+\n" +
 	"\x06caller\x18\x01 \x01(\v2\x13.gofs.fop.v1.CallerR\x06caller\x12\x10\n" +
 	"\x03off\x18\x02 \x01(\x12R\x03off\x12\x10\n" +
-	"\x03len\x18\x03 \x01(\x12R\x03len\"J\n" +
+	"\x03len\x18\x03 \x01(\x12R\x03len\x12\x14\n" +
+	"\x05block\x18\x04 \x01(\x12R\x05block\"b\n" +
 	"\x0eRchecksumReply\x12\f\n" +
 	"\x01n\x18\x01 \x01(\x12R\x01n\x12\x12\n" +
 	"\x04zero\x18\x02 \x01(\bR\x04zero\x12\x16\n" +
-	"\x06sha256\x18\x03 \x01(\fR\x06sha256\"\xc0\x01\n" +
+	"\x06sha256\x18\x03 \x01(\fR\x06sha256\x12\x16\n" +
+	"\x06blocks\x18\x04 \x01(\fR\x06blocks\"\xc0\x01\n" +
 	"\x05LkReq\x12+\n" +
 	"\x06caller\x18\x01 \x01(\v2\x13.gofs.fop.v1.CallerR\x06caller\x12\x10\n" +
 	"\x03cmd\x18\x02 \x01(\rR\x03cmd\x12\x12\n" +

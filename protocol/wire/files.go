@@ -88,19 +88,19 @@ func copyRangeReplyFrom(r *parser, m *pb.CopyRangeReply) *fop.CopyRangeReply {
 }
 
 func rchecksumTo(q *fop.RchecksumReq) *pb.RchecksumReq {
-	return &pb.RchecksumReq{Caller: callerTo(&q.Req), Off: q.Off, Len: q.Len}
+	return &pb.RchecksumReq{Caller: callerTo(&q.Req), Off: q.Off, Len: q.Len, Block: q.Block}
 }
 
 func rchecksumFrom(r *parser, m *pb.RchecksumReq) *fop.RchecksumReq {
-	return &fop.RchecksumReq{Req: r.req(m.Caller), Off: m.Off, Len: m.Len}
+	return &fop.RchecksumReq{Req: r.req(m.Caller), Off: m.Off, Len: m.Len, Block: m.Block}
 }
 
 func rchecksumReplyTo(a *fop.RchecksumReply) *pb.RchecksumReply {
-	return &pb.RchecksumReply{N: a.N, Zero: a.Zero, Sha256: a.SHA256[:]}
+	return &pb.RchecksumReply{N: a.N, Zero: a.Zero, Sha256: a.SHA256[:], Blocks: a.Blocks}
 }
 
 func rchecksumReplyFrom(r *parser, m *pb.RchecksumReply) *fop.RchecksumReply {
-	a := &fop.RchecksumReply{N: m.N, Zero: m.Zero}
+	a := &fop.RchecksumReply{N: m.N, Zero: m.Zero, Blocks: m.Blocks}
 	if len(m.Sha256) != len(a.SHA256) {
 		r.fail("SHA-256 of %d bytes", len(m.Sha256))
 	}

@@ -438,13 +438,20 @@ type RchecksumReq struct {
 	Req
 	Off int64
 	Len int64
+	// Block, if not 0, asks for the checksum of each block of so many bytes from Off on.
+	Block int64
 }
+
+// MaxChecksums bounds the blocks in one request.
+const MaxChecksums = 4096
 
 // RchecksumReply answers Rchecksum.
 type RchecksumReply struct {
-	N      int64 // bytes that were there
-	Zero   bool  // they are all zero
+	N    int64 // bytes that were there
+	Zero bool  // they are all zero
+	// SHA256 is of these bytes or, if there are blocks, of their checksums.
 	SHA256 [32]byte
+	Blocks []byte // 32 bytes for each block; the last may be short
 }
 
 // LkCmd is what a POSIX lock request wants.

@@ -3,6 +3,7 @@ package mem
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
 	"syscall"
 
 	"github.com/gofs/gofs/xlators/fop"
@@ -138,11 +139,21 @@ func (f *file) CopyFileRange(ctx context.Context, q *fop.CopyRangeReq, dst xlato
 func (f *file) Rchecksum(ctx context.Context, q *fop.RchecksumReq) (*fop.RchecksumReply, error) {
 	f.b.mu.Lock()
 	defer f.b.mu.Unlock()
+	if q.Block < 0 || q.Block > 0 && q.Len/q.Block > fop.MaxChecksums {
+		return nil, syscall.EINVAL
+	}
 	part := make([]byte, q.Len)
 	part = part[:f.in.data.readAt(part, q.Off)]
 	r := &fop.RchecksumReply{N: int64(len(part)), Zero: true, SHA256: sha256.Sum256(part)}
 	for _, c := range part {
 		r.Zero = r.Zero && c == 0
+	}
+	if q.Block > 0 {
+		for b := range slices.Chunk(part, int(q.Block)) {
+			sum := sha256.Sum256(b)
+			r.Blocks = append(r.Blocks, sum[:]...)
+		}
+		r.SHA256 = sha256.Sum256(r.Blocks)
 	}
 	return r, nil
 }

@@ -3,6 +3,7 @@ package posix
 import (
 	"context"
 	"crypto/sha256"
+	"hash"
 	"sync"
 	"syscall"
 
@@ -348,29 +349,62 @@ func (f *file) Rchecksum(ctx context.Context, q *fop.RchecksumReq) (*fop.Rchecks
 	if f.b.down.Load() {
 		return nil, syscall.ENOTCONN
 	}
-	if q.Off < 0 || q.Len < 0 {
+	if q.Off < 0 || q.Len < 0 || q.Block < 0 || q.Block > 0 && q.Len/q.Block > fop.MaxChecksums {
 		return nil, syscall.EINVAL
 	}
-	sum := sha256.New()
-	buf := make([]byte, min(q.Len, 128<<10))
-	r := &fop.RchecksumReply{Zero: true}
+	block := q.Block
+	if block == 0 {
+		block = q.Len
+	}
+	c := &checksum{f: f, sum: sha256.New(), buf: make([]byte, min(block, 128<<10)), zero: true}
+	r := &fop.RchecksumReply{}
 	for r.N < q.Len {
-		if ctx.Err() != nil {
-			return nil, syscall.EINTR
-		}
-		n, err := f.pread(buf[:min(q.Len-r.N, int64(len(buf)))], q.Off+r.N)
+		n, err := c.of(ctx, q.Off+r.N, min(block, q.Len-r.N))
 		if err != nil {
 			return nil, err
 		}
-		if n == 0 {
+		if r.N += n; n > 0 && q.Block > 0 {
+			r.Blocks = c.sum.Sum(r.Blocks)
+		}
+		if n < block {
 			break
 		}
-		sum.Write(buf[:n])
-		r.Zero = r.Zero && zero(buf[:n])
-		r.N += int64(n)
 	}
-	sum.Sum(r.SHA256[:0])
+	if r.Zero = c.zero; q.Block > 0 {
+		r.SHA256 = sha256.Sum256(r.Blocks)
+	} else {
+		c.sum.Sum(r.SHA256[:0])
+	}
 	return r, nil
+}
+
+// A checksum is computed block by block.
+type checksum struct {
+	f    *file
+	sum  hash.Hash // of the last block
+	buf  []byte
+	zero bool // all blocks so far
+}
+
+// of computes the checksum of n bytes from off on, and returns how many there are.
+func (c *checksum) of(ctx context.Context, off, n int64) (had int64, err error) {
+	c.sum.Reset()
+	for had < n {
+		if ctx.Err() != nil {
+			return had, syscall.EINTR
+		}
+		k, err := c.f.pread(c.buf[:min(n-had, int64(len(c.buf)))], off+had)
+		if err != nil {
+			return had, err
+		}
+		if k == 0 {
+			break
+		}
+		c.sum.Write(c.buf[:k])
+		c.zero = c.zero && zero(c.buf[:k])
+		had += int64(k)
+	}
+	return had, nil
 }
 
 // Close implements xlator.File.

@@ -240,6 +240,18 @@ func (s *fs) testRchecksum() {
 	if r.N != 1 || r.SHA256 != sha256.Sum256([]byte("x")) {
 		s.Errorf("Rchecksum at the end: %+v", r)
 	}
+	r, err = f.Rchecksum(s.ctx(), &fop.RchecksumReq{Req: s.req(), Off: 2, Len: 9, Block: 4})
+	s.ok(err, "Rchecksum of blocks")
+	var want []byte
+	for _, b := range []string{"2345", "6789", "\x00"} {
+		sum := sha256.Sum256([]byte(b))
+		want = append(want, sum[:]...)
+	}
+	if r.N != 9 || r.Zero || !bytes.Equal(r.Blocks, want) || r.SHA256 != sha256.Sum256(want) {
+		s.Errorf("Rchecksum of blocks: %+v", r)
+	}
+	_, err = f.Rchecksum(s.ctx(), &fop.RchecksumReq{Req: s.req(), Len: 1 << 40, Block: 1})
+	s.fails(err, syscall.EINVAL, "Rchecksum of too many blocks")
 }
 
 func (s *fs) testFsync() {
