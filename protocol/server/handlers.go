@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/gofs/gofs/protocol/wire"
 	"github.com/gofs/gofs/xlators/fop"
@@ -74,6 +75,9 @@ func parse[Q, R any](q *request, f *wire.Fop[Q, R]) *Q {
 	caller := f.Base(m).Caller
 	caller.Client = q.c.id
 	q.caller.Store(caller)
+	if q.yields = q.c.s.yield.enter(q.ctx, f.Op, caller); q.yields {
+		q.began = time.Now()
+	}
 	return m
 }
 
