@@ -2,6 +2,8 @@ package mount
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -12,11 +14,11 @@ import (
 // live is the translator above the graph: it lets the graph be replaced while files are
 // open, when the volume's definition or options changed.
 //
-// New fops go to the newest generation. An open file moves there at its next fop: it is
-// opened by its GFID, with the flags that it had. It stays where it is if programs hold
-// locks through it, or if it cannot be opened (it has no name any more). A directory
-// stays, as its offsets mean nothing elsewhere. A generation is closed when nothing uses
-// it any more.
+// New fops go to the newest generation. Open files move there at once, or at their next fop if
+// that comes first: they are opened by their GFID, with the flags that they had. A file
+// stays where it is if programs hold locks through it, or if it cannot be opened (it has no
+// name any more). A directory stays, as its offsets mean nothing elsewhere. A generation is
+// closed when nothing uses it any more: bricks wait for that before new ones join them.
 //
 // Intercepts: everything.
 type live struct {
@@ -25,6 +27,12 @@ type live struct {
 	closing  sync.WaitGroup // generations being closed
 	swapMu   sync.Mutex     // one replacement at a time
 	up       atomic.Bool    // what the newest generation told last
+
+	moving  sync.WaitGroup  // of open files to the newest generation
+	ctx     context.Context // of that; ends with Close
+	stop    context.CancelFunc
+	filesMu sync.Mutex
+	files   map[*liveFile]bool // guarded by filesMu; those that are open
 }
 
 // generation is one graph.
@@ -39,7 +47,8 @@ type generation struct {
 var _ xlator.Xlator = (*live)(nil)
 
 func newLive(top xlator.Xlator) *live {
-	l := &live{}
+	l := &live{files: map[*liveFile]bool{}}
+	l.ctx, l.stop = context.WithCancel(context.Background()) // until Close
 	l.install(top)
 	return l
 }
@@ -59,6 +68,21 @@ func (l *live) install(top xlator.Xlator) {
 	})
 	if old != nil {
 		old.drop()
+		l.moving.Go(l.moveFiles)
+	}
+}
+
+// moveFiles moves the files that are open to the newest generation, also those that nobody
+// uses.
+func (l *live) moveFiles() {
+	l.filesMu.Lock()
+	files := slices.Collect(maps.Keys(l.files))
+	l.filesMu.Unlock()
+	for _, f := range files {
+		if l.ctx.Err() != nil {
+			return
+		}
+		f.move(l.ctx)
 	}
 }
 
@@ -184,7 +208,7 @@ func (l *live) Create(ctx context.Context, q *fop.CreateReq) (*xlator.CreateRepl
 		g.drop()
 		return nil, err
 	}
-	r.File = newLiveFile(g, r.File, q.GFID, q.Flags)
+	r.File = newLiveFile(ctx, g, r.File, q.GFID, q.Flags)
 	return r, nil
 }
 
@@ -195,7 +219,7 @@ func (l *live) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply, err
 		g.drop()
 		return nil, err
 	}
-	r.File = newLiveFile(g, r.File, q.GFID, q.Flags)
+	r.File = newLiveFile(ctx, g, r.File, q.GFID, q.Flags)
 	return r, nil
 }
 
@@ -220,6 +244,8 @@ func (l *live) Watch(f func(xlator.Event)) {
 
 // Close closes the newest generation and waits for those before it.
 func (l *live) Close() error {
+	l.stop()
+	l.moving.Wait()
 	l.cur.Load().drop()
 	l.closing.Wait()
 	return nil

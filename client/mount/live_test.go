@@ -107,6 +107,7 @@ func TestReplaced(t *testing.T) {
 	}
 	locked.Close()
 	removed.Close()
+	l.moving.Wait()
 	l.closing.Wait()
 	if n := closed.Load(); n != 1 {
 		t.Errorf("%d graphs were closed, want the old one", n)
@@ -114,6 +115,31 @@ func TestReplaced(t *testing.T) {
 	l.Close()
 	if n := closed.Load(); n != 2 {
 		t.Errorf("%d graphs were closed at the end", n)
+	}
+}
+
+// TestIdleFilesMove replaces the graph under a file that nobody uses: the old graph is closed
+// nevertheless, since bricks wait for that.
+func TestIdleFilesMove(t *testing.T) {
+	brick := newBrick(t)
+	var closed atomic.Int32
+	graph := func() *graphOn { return &graphOn{Pass: xlator.Pass{Child: brick}, closed: &closed} }
+	l := newLive(graph())
+	f, _ := create(t, l, "idle")
+	gone, _ := create(t, l, "gone")
+	gone.Close()
+	second := graph()
+	l.install(second)
+	l.moving.Wait()
+	l.closing.Wait()
+	if n := closed.Load(); n != 1 || second.opens.Load() != 1 {
+		t.Errorf("%d graphs were closed, %d files opened on the new one; want 1 and 1", n, second.opens.Load())
+	}
+	write(t, f, "after")
+	f.Close()
+	l.Close()
+	if n := closed.Load(); n != 2 || len(l.files) != 0 {
+		t.Errorf("at the end %d graphs are closed, %d files open", n, len(l.files))
 	}
 }
 
@@ -133,6 +159,7 @@ func TestBecomesReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.install(frozen)
+	l.moving.Wait()
 	_, werr := f.Writev(ctx, &fop.WritevReq{Req: asRoot, Data: []byte("after")})
 	_, ferr := f.Fallocate(ctx, &fop.FallocateReq{Req: asRoot, Len: 100})
 	_, cerr := f.CopyFileRange(ctx, &fop.CopyRangeReq{Req: asRoot, DstOff: 10, Len: 1}, f)
@@ -146,6 +173,7 @@ func TestBecomesReadOnly(t *testing.T) {
 		t.Errorf("read %q, %v", buf, err)
 	}
 	l.install(graph())
+	l.moving.Wait()
 	write(t, f, "after")
 }
 

@@ -22,6 +22,7 @@ type liveFile struct {
 	at     *place // where it is open
 	stays  bool   // it does not move any more
 	moving bool   // somebody moves it
+	closed bool
 }
 
 // place is a file open on one generation. It closes when its last user is done.
@@ -33,10 +34,39 @@ type place struct {
 
 var _ xlator.File = (*liveFile)(nil)
 
-// newLiveFile takes over the reference to g.
-func newLiveFile(g *generation, f xlator.File, gfid fop.GFID, flags uint32) *liveFile {
+// newLiveFile takes over the reference to g. If that is not the newest generation any more
+// the file is moved, as those were that were open before.
+func newLiveFile(ctx context.Context, g *generation, f xlator.File, gfid fop.GFID, flags uint32) *liveFile {
 	flags &^= syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC
-	return &liveFile{l: g.l, gfid: gfid, flags: flags, at: &place{g: g, file: f, refs: 1}}
+	lf := &liveFile{l: g.l, gfid: gfid, flags: flags, at: &place{g: g, file: f, refs: 1}}
+	g.l.filesMu.Lock()
+	g.l.files[lf] = true
+	g.l.filesMu.Unlock()
+	if g.l.cur.Load() != g {
+		lf.move(ctx)
+	}
+	return lf
+}
+
+// move moves the file to the newest generation if it is still open.
+func (f *liveFile) move(ctx context.Context) {
+	f.mu.Lock()
+	if f.closed {
+		f.mu.Unlock()
+		return
+	}
+	f.at.refs++ // Close has to leave it until this is done
+	kept := f.at
+	f.mu.Unlock()
+	for range 3 { // graphs may be replaced one after the other
+		p := f.use(ctx)
+		there := p.g == f.l.cur.Load()
+		f.release(p)
+		if there {
+			break
+		}
+	}
+	f.release(kept)
 }
 
 // use returns where the file is open, after moving it if there is a newer generation.
@@ -62,7 +92,7 @@ func (f *liveFile) use(ctx context.Context) *place {
 	switch {
 	case err != nil:
 		f.stays = fop.IsGone(err) // anything else may pass
-	case !f.stays: // no lock was taken meanwhile
+	case !f.stays && !f.closed: // no lock was taken meanwhile
 		f.at, left = left, f.at
 	}
 	f.at.refs++
@@ -187,6 +217,13 @@ func (f *liveFile) CopyFileRange(ctx context.Context, q *fop.CopyRangeReq, dst x
 
 // Close closes the file where it is.
 func (f *liveFile) Close() error {
-	f.release(f.at)
+	f.l.filesMu.Lock()
+	delete(f.l.files, f)
+	f.l.filesMu.Unlock()
+	f.mu.Lock()
+	f.closed = true
+	at := f.at
+	f.mu.Unlock()
+	f.release(at)
 	return nil
 }
