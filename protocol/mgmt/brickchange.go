@@ -29,9 +29,6 @@ type MissedAsk struct {
 // GraphAsk asks which clients have a graph from before a change of the volume's bricks.
 type GraphAsk struct {
 	Graph uint64 `json:"graph"`
-	// Cut ends the connections of those that hold no lock of a program: they use their old graph
-	// only because files are open, and open these again on the new one.
-	Cut bool `json:"cut,omitempty"`
 }
 
 // GraphReport says what a brick knows of a change of the volume's bricks.

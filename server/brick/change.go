@@ -9,7 +9,6 @@ import (
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/protocol/mgmt"
 	"github.com/gofs/gofs/xlators/fop"
-	"github.com/gofs/gofs/xlators/locks"
 )
 
 // What the daemon asks while it changes the bricks of a volume.
@@ -101,30 +100,16 @@ func (b *process) missedAll(ctx context.Context, id string) error {
 	return nil
 }
 
-// graph tells which clients have older graphs than q's, and ends their connections if it is
-// asked to. They are refused when they come again: see admit.
+// graph tells which clients have older graphs than q's. Who comes anew with one is refused: see
+// admit.
 func (b *process) graph(q *mgmt.GraphAsk) (*mgmt.GraphReport, error) {
 	b.mu.Lock()
 	r := &mgmt.GraphReport{Graph: b.live.graph}
 	b.mu.Unlock()
-	keep := map[uint64]bool{}
-	if q.Cut && b.parts.locks != nil {
-		for _, in := range b.parts.locks.Dump() {
-			for _, k := range in.Locks {
-				keep[k.Client] = keep[k.Client] || k.Kind == locks.Posix
-			}
-		}
-	}
-	var cut []uint64
 	for _, c := range b.srv.Clients() {
-		if c.Graph >= q.Graph {
-			continue
-		}
-		r.Older = append(r.Older, c.Name)
-		if q.Cut && r.Graph >= q.Graph && !keep[c.Client] {
-			cut = append(cut, c.Client)
+		if c.Graph < q.Graph {
+			r.Older = append(r.Older, c.Name)
 		}
 	}
-	b.srv.Disconnect(cut, "its graph lacks bricks that the volume has now")
 	return r, nil
 }

@@ -153,49 +153,46 @@ func wantEvent(t *testing.T, events chan bool, up bool) {
 	}
 }
 
-// Clients that do not know of a change of the bricks are told of, and cut off but for those with
-// locks of programs; they do not get in again.
+// Clients that do not know of a change of the bricks are told of, and do not get in again.
 func TestClientsWithOldGraphs(t *testing.T) {
 	cfg := newConfig(t, nil)
-	b := volgen.Brick{ID: "v-client-0", Path: cfg.Path}
-	v := &volgen.Volume{Name: "v", ID: volumeID, Replica: 1, Graph: 1, Bricks: []volgen.Brick{b}}
+	v := &volgen.Volume{Name: "v", ID: volumeID, Replica: 1, Graph: 1, Bricks: []volgen.Brick{{ID: "v-client-0", Path: cfg.Path}}}
 	d := &daemon{text: volgen.BrickGraph(v, 0).String(), conns: map[*mgmt.Conn]bool{}}
 	cfg.VolfilePath, cfg.VolfileID, cfg.Daemon = "", "v.b", cfg.Socket+"d"
 	d.serve(t, cfg.Daemon)
 	run(t, cfg)
 	port := await(t, cfg, func(s *mgmt.BrickStatus) bool { return s.Serving }).Port
-	_, idle := knowing(t, port, "1")
-	wantEvent(t, idle, true)
-	x, holder := knowing(t, port, "1")
-	wantEvent(t, holder, true)
-	_, _, f := mkfile(t, x)
-	defer f.Close()
-	lock := &fop.LkReq{Req: req, Cmd: fop.LkSet, Type: fop.LkWrite, Owner: 5, PID: 77, Start: 0, End: 9}
-	if _, err := f.Lk(t.Context(), lock); err != nil {
-		t.Fatal(err)
-	}
-	_, fresh := knowing(t, port, "2")
-	wantEvent(t, fresh, true)
-	r := mustAsk[mgmt.GraphReport](t, cfg, mgmt.AskGraph, mgmt.GraphAsk{Graph: 2, Cut: true})
-	if r.Graph != 1 || len(r.Older) != 2 {
+	old, oldNews := knowing(t, port, "1")
+	wantEvent(t, oldNews, true)
+	_, freshNews := knowing(t, port, "2")
+	wantEvent(t, freshNews, true)
+	if r := mustAsk[mgmt.GraphReport](t, cfg, mgmt.AskGraph, mgmt.GraphAsk{Graph: 2}); r.Graph != 1 || len(r.Older) != 1 {
 		t.Errorf("before the brick has heard of it: %+v", r)
 	}
 	v.Graph = 2
 	d.change(volgen.BrickGraph(v, 0).String(), cfg.VolfileID)
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		r := mustAsk[mgmt.GraphReport](t, cfg, mgmt.AskGraph, mgmt.GraphAsk{Graph: 2})
-		if r.Graph == 2 && len(r.Older) == 2 {
+		if r.Graph == 2 && len(r.Older) == 1 {
 			break
 		}
 		if time.Now().After(end) {
 			t.Fatalf("the brick does not hear of its new volfile: %+v", r)
 		}
 	}
-	mustAsk[mgmt.GraphReport](t, cfg, mgmt.AskGraph, mgmt.GraphAsk{Graph: 2, Cut: true})
-	wantEvent(t, idle, false) // cut off
-	wantEvent(t, idle, false) // refused
-	r = mustAsk[mgmt.GraphReport](t, cfg, mgmt.AskGraph, mgmt.GraphAsk{Graph: 2})
-	if len(r.Older) != 1 || len(holder) > 0 {
-		t.Errorf("who holds a lock is not left: %+v", r)
+	if len(oldNews) > 0 {
+		t.Error("a client with the old graph was cut off")
+	}
+	_, refused := knowing(t, port, "1")
+	wantEvent(t, refused, false)
+	old.Close()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		r := mustAsk[mgmt.GraphReport](t, cfg, mgmt.AskGraph, mgmt.GraphAsk{Graph: 2})
+		if len(r.Older) == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("who has left is still counted: %+v", r)
+		}
 	}
 }

@@ -101,7 +101,7 @@ func (o *order) replace(ctx context.Context, i int, q *mgmt.ReplaceReq) (warning
 		d.unprepare(fresh, o.token)
 		return "", err
 	}
-	return d.settleOn(ctx, []string{b.Node}, &mgmt.AwaitReq{Volume: o.v.Name, Index: index})
+	return o.settled(ctx, index, b.Node), nil
 }
 
 // swap stops brick i and makes b the brick in its place.
@@ -188,7 +188,7 @@ func (o *order) resetCommit(ctx context.Context, i int, q *mgmt.ReplaceReq) (war
 		d.unprepare(fresh, o.token)
 		return "", err
 	}
-	return d.settleOn(ctx, []string{b.Node}, &mgmt.AwaitReq{Volume: o.v.Name, Index: index})
+	return o.settled(ctx, index, b.Node), nil
 }
 
 func firstOf(errs ...error) error {
@@ -317,7 +317,7 @@ func (o *order) add(ctx context.Context, q *mgmt.AddReq, added, after []store.Br
 		d.unprepare(fresh, o.token)
 		return "", err
 	}
-	return d.settleOn(ctx, d.nodesOf(fresh), &mgmt.AwaitReq{Volume: o.v.Name, Index: index})
+	return o.settled(ctx, index, d.nodesOf(fresh)...), nil
 }
 
 // replicaOptions are those that GlusterFS sets when a volume becomes a replicated one.

@@ -372,3 +372,52 @@ func TestDaemonDiesWithinAnOrder(t *testing.T) {
 	n.start()
 	n.want(t, "a v-client-0, b v-client-1, c v-client-2", "a b c")
 }
+
+// A brick whose node is dead is replaced; nobody knows whether clients still reach it, so that
+// the new one waits until the other bricks have none that do not know of it.
+func TestReplaceOfADeadNodesBrick(t *testing.T) {
+	n := testNodes(t, 27, 3)
+	mustProbe(t, n[0], n[1], n[2])
+	wantPool(t, n[0], "2 voter; 3 voter; 1 voter")
+	if err := n[0].create("v", 3, n[0].brick("a"), n[1].brick("b"), n[2].brick("c")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n[0].startVolume("v"); err != nil {
+		t.Fatal(err)
+	}
+	a := &asked{older: []string{"client"}}
+	n[0].use(a)
+	n[1].use(a)
+	n[2].kill()
+	eventually(t, func() string {
+		if p := n[0].pool(); p != "2 voter; 3 down voter; 1 voter" {
+			return "pool is " + p
+		}
+		return ""
+	})
+	replaced := make(chan error, 1)
+	go func() {
+		replaced <- n[0].do(func(ctx context.Context, c *mgmt.Client) error {
+			_, err := c.Replace(ctx, &mgmt.ReplaceReq{Name: "v", What: "replace", Brick: n[2].brick("c"), New: n[1].brick("new"), Force: true})
+			return err
+		})
+	}()
+	eventually(t, func() string {
+		if got := n[1].layout(t); got != "a v-client-0, b v-client-1, new v-client-2" {
+			return "bricks are " + got
+		}
+		return ""
+	})
+	a.set(func() { a.graph = 1 })
+	if got := n[1].running(); got != "b" {
+		t.Errorf("running on the new brick's node are %s", got)
+	}
+	a.set(func() { a.older = nil })
+	if err := <-replaced; err != nil {
+		t.Error(err)
+	}
+	n[1].want(t, "a v-client-0, b v-client-1, new v-client-2", "b new")
+	if err := n[0].detach(n[2].host, true); err != nil {
+		t.Errorf("the dead node cannot be detached: %v", err)
+	}
+}

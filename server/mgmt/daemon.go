@@ -71,7 +71,7 @@ type Config struct {
 type Bricks interface {
 	Want([]brickproc.Spec)
 	StopStray(brickproc.Spec)
-	StopUnknown(known []brickproc.Spec)
+	StopUnknown(volume string, known []brickproc.Spec)
 	Retry(path string)
 	Started(ctx context.Context, path string) error
 	Gone(ctx context.Context, path string) error

@@ -17,35 +17,24 @@ import (
 // new one's copy healed by then, it would be stale and nobody would know.
 
 const (
-	// switching is how long clients may take to use a new graph before they are cut off the old one.
-	switching = 2 * time.Second
-	// joinPause is the pause between two looks whether all have.
+	// admitting is how long an order waits until a new brick may run.
+	admitting = 6 * time.Second
+	// joinPause is the pause between two looks whether it may.
 	joinPause = 50 * time.Millisecond
 )
 
-// joining is what this daemon has seen of the bricks here that wait.
+// joining is what the bricks of this node that wait are waiting for.
 type joining struct {
 	mu    sync.Mutex
-	since map[string]time.Time // guarded by mu; by volume id and graph: when it was first looked at
-	waits map[string]string    // guarded by mu; by path: for whom
-}
-
-// first notes that a graph is waited for, and returns since when.
-func (j *joining) first(key string) time.Time {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.since == nil {
-		j.since, j.waits = map[string]time.Time{}, map[string]string{}
-	}
-	if j.since[key].IsZero() {
-		j.since[key] = time.Now()
-	}
-	return j.since[key]
+	waits map[string]string // guarded by mu; by path
 }
 
 func (j *joining) note(path, why string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.waits == nil {
+		j.waits = map[string]string{}
+	}
 	j.waits[path] = why
 }
 
@@ -58,7 +47,7 @@ func (j *joining) why(path string) string {
 
 // awaitAdmitted waits until no brick of this node waits to join the volume.
 func (d *Daemon) awaitAdmitted(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, starting)
+	ctx, cancel := context.WithTimeout(ctx, admitting)
 	defer cancel()
 	for {
 		why := d.admitBricks(ctx, name)
@@ -67,7 +56,7 @@ func (d *Daemon) awaitAdmitted(ctx context.Context, name string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return mgmt.Errorf("%s; it starts when they have ended", why)
+			return mgmt.Errorf("%s", why)
 		case <-time.After(joinPause):
 		}
 	}
@@ -107,8 +96,7 @@ func (d *Daemon) admitBricks(ctx context.Context, name string) string {
 // notAllKnow says who may still change files without knowing all bricks of v; "": nobody.
 // Bricks that do not run have no clients, and know the present graph when they start.
 func (d *Daemon) notAllKnow(ctx context.Context, v *store.Volume) string {
-	waited := time.Since(d.joins.first(fmt.Sprint(v.ID, v.Graph)))
-	q, err := ask(v.Name, "", mgmt.AskGraph, mgmt.GraphAsk{Graph: v.Graph, Cut: waited > switching})
+	q, err := ask(v.Name, "", mgmt.AskGraph, mgmt.GraphAsk{Graph: v.Graph})
 	if err != nil {
 		return err.Error()
 	}
@@ -121,7 +109,7 @@ func (d *Daemon) notAllKnow(ctx context.Context, v *store.Volume) string {
 		case r.Graph < v.Graph:
 			return fmt.Sprintf("Brick %s has not heard of the new bricks yet", a.Name())
 		case len(r.Older) > 0:
-			return fmt.Sprintf("The new brick waits for clients that hold locks and do not know it yet: %s", strings.Join(r.Older, ", "))
+			return fmt.Sprintf("A new brick starts when programs close what they had open before, directories and files that are locked or have no name any more; those are on the clients %s", strings.Join(slices.Compact(slices.Sorted(slices.Values(r.Older))), ", "))
 		}
 	}
 	return ""

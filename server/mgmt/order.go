@@ -90,6 +90,16 @@ func (o *order) hold(ctx context.Context, bricks []int) (gone bool, err error) {
 	return warning == "", err
 }
 
+// settled waits until the bricks on nodes are as the change at index says. The change is made
+// whatever comes: why a brick does not run yet is a warning.
+func (o *order) settled(ctx context.Context, index uint64, nodes ...string) string {
+	warning, err := o.d.settleOn(ctx, nodes, &mgmt.AwaitReq{Volume: o.v.Name, Index: index})
+	if err != nil {
+		warning += err.Error() + "\n"
+	}
+	return warning
+}
+
 // release lets the bricks go that an order holds.
 func (d *Daemon) release(ctx context.Context, token string) {
 	for range 3 { // others may change the bricks at the same time

@@ -57,10 +57,10 @@ func (b *memBricks) Want(specs []brickproc.Spec) {
 	}
 }
 
-func (b *memBricks) StopStray(brickproc.Spec)     {}
-func (b *memBricks) StopUnknown([]brickproc.Spec) {}
-func (b *memBricks) Retry(string)                 {}
-func (b *memBricks) Close()                       {}
+func (b *memBricks) StopStray(brickproc.Spec)             {}
+func (b *memBricks) StopUnknown(string, []brickproc.Spec) {}
+func (b *memBricks) Retry(string)                         {}
+func (b *memBricks) Close()                               {}
 
 func (b *memBricks) State(_ context.Context, path string) brickproc.State {
 	b.mu.Lock()

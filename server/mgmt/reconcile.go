@@ -92,10 +92,9 @@ func everyBrick(*store.Brick) bool { return true }
 // stopStrays stops bricks that are not to run and do nevertheless: a daemon died between
 // recording that and doing it.
 func (d *Daemon) stopStrays(s *store.State) {
-	var known []brickproc.Spec
 	for _, v := range s.Volumes {
+		d.bricks.StopUnknown(v.Name, d.localSpecs(v, everyBrick))
 		for _, spec := range d.localSpecs(v, everyBrick) {
-			known = append(known, spec)
 			if v.Status != store.Started {
 				d.bricks.StopStray(spec)
 			}
@@ -104,5 +103,4 @@ func (d *Daemon) stopStrays(s *store.State) {
 			d.bricks.StopStray(spec)
 		}
 	}
-	d.bricks.StopUnknown(known)
 }

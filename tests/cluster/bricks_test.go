@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestBricksChange replaces a brick, resets one, and lowers and raises the replica count while a
@@ -99,6 +101,115 @@ func TestBricksChange(t *testing.T) {
 	}
 	if out := c.must("volume", "heal", "v", "info", "summary"); strings.Count(out, "Total Number of entries: 0") != 3 {
 		t.Errorf("heal info summary:\n%s", out)
+	}
+}
+
+// TestDaemonDiesWhileBricksChange kills the daemon at every step of replacing a brick: there is
+// then the old list of bricks or the new one, all of which run, and nothing is lost.
+func TestDaemonDiesWhileBricksChange(t *testing.T) {
+	t.Parallel()
+	lay := replica3
+	lay.heals = true
+	c := start(t, lay)
+	m := c.mount("")
+	w := newWorkers(t, m.path("."), 1)
+	name := func(i int) string { return c.addr + ":" + c.bricks[i] }
+	made := func(fresh string) bool { _, err := os.Stat(fresh); return err == nil }
+	marked := func(string) bool { return !c.pending(0, 1, ".").Zero() }
+	pid := 0
+	left := func(string) bool { return alive(pid) == nil }
+	for i, step := range []struct {
+		name    string
+		reached func(fresh string) bool
+	}{{"directory", made}, {"stopped", left}, {"marked", marked}, {"marked, directory 2", marked}} {
+		fresh := fmt.Sprintf("%s/new%d", c.disks[1], i)
+		old := name(1)
+		pid = c.pid(1)
+		ended := make(chan struct{})
+		go func() {
+			c.try("volume", "replace-brick", "v", old, c.addr+":"+fresh, "commit", "force") // whether it is done shows later
+			close(ended)
+		}()
+		for at := false; !at; time.Sleep(time.Millisecond) {
+			select {
+			case <-ended:
+				at = true // faster than the look
+			default:
+				at = step.reached(fresh)
+			}
+		}
+		c.killDaemon()
+		<-ended
+		c.startDaemon()
+		info := c.must("volume", "info", "v")
+		done := strings.Contains(info, fresh)
+		t.Logf("killed at %q: replaced: %v", step.name, done)
+		if done == strings.Contains(info, old[len(c.addr)+1:]+"\n") {
+			t.Fatalf("there is not one of the two bricks:\n%s", info)
+		}
+		if !done {
+			c.waitOnline()
+			c.must("volume", "replace-brick", "v", old, c.addr+":"+fresh, "commit", "force")
+		}
+		c.bricks[1] = fresh
+		c.waitOnline()
+		w.await(5)
+		w.readAll(func() { c.waitFor(30*time.Second, c.unclean) })
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// TestAddedBrickWaits adds a copy while programs have files open through the mount. One that is
+// locked and one that has no name any more cannot be used with the new list of bricks: the new
+// brick does not serve before they are closed, and the programs notice nothing.
+func TestAddedBrickWaits(t *testing.T) {
+	t.Parallel()
+	c := start(t, layout{words: "replica 2", bricks: 2, set: 2, heals: true})
+	m := c.mount("")
+	open := map[string]*os.File{}
+	for _, name := range []string{"idle", "locked", "nameless"} {
+		f, err := os.Create(m.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		open[name] = f
+	}
+	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: 5, Len: 10}
+	if err := errors.Join(unix.FcntlFlock(open["locked"].Fd(), unix.F_OFD_SETLK, &lock), os.Remove(m.path("nameless"))); err != nil {
+		t.Fatal(err)
+	}
+	write := func(names ...string) {
+		t.Helper()
+		for _, name := range names {
+			if _, err := open[name].WriteString("x"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	write("locked", "nameless")
+	c.addDisk(2, "2G")
+	const waits = "A new brick starts when programs close what they had open before"
+	if out := c.must("volume", "add-brick", "v", "replica", "3", c.addr+":"+c.bricks[2], "force"); !strings.Contains(out, "success") || !strings.Contains(out, waits) {
+		t.Errorf("add-brick said %q", out)
+	}
+	write("locked", "nameless")
+	open["nameless"].Close()
+	if out := c.must("volume", "status", "v", "--json"); !strings.Contains(out, waits) || c.status()[2].Online {
+		t.Errorf("the status is\n%s", out)
+	}
+	write("locked")
+	open["locked"].Close()
+	c.layout.bricks, c.layout.set = 3, 3
+	c.waitOnline()
+	write("idle")
+	c.waitFor(30*time.Second, c.unclean)
+	for name, want := range map[string]string{"locked": "xxx", "idle": "x"} {
+		if got, err := os.ReadFile(c.bricks[2] + "/" + name); string(got) != want || err != nil {
+			t.Errorf("%s on the new brick: %q, %v", name, got, err)
+		}
 	}
 }
 

@@ -111,14 +111,15 @@ func (s *Supervisor) StopStray(spec Spec) {
 	s.wg.Go(func() { s.keep(k) })
 }
 
-// StopUnknown stops the processes of bricks that are not among known, and that this daemon's
-// run directory tells of: bricks that left their volume while this daemon was down.
-func (s *Supervisor) StopUnknown(known []Spec) {
-	files, err := filepath.Glob(PidFile(s.cfg.RunDir, &Spec{Volume: "*", Host: "*", Path: "*"}))
+// StopUnknown stops the processes of bricks of a volume that are not among known, and that
+// this daemon's run directory tells of: bricks that left the volume while this daemon was
+// down.
+func (s *Supervisor) StopUnknown(volume string, known []Spec) {
+	files, err := filepath.Glob(PidFile(s.cfg.RunDir, &Spec{Volume: volume, Host: "*", Path: "*"}))
 	if err != nil {
 		return // the run directory has no odd name
 	}
-	mine := map[string]bool{PidFile(s.cfg.RunDir, &Spec{Kind: Heald}): true}
+	mine := map[string]bool{}
 	for i := range known {
 		mine[PidFile(s.cfg.RunDir, &known[i])] = true
 	}

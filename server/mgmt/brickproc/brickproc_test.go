@@ -218,6 +218,25 @@ func TestStray(t *testing.T) {
 	}
 }
 
+// A brick that left its volume is stopped, those that are in it and other volumes' are not.
+func TestUnknown(t *testing.T) {
+	s := newSite(t)
+	first := New(s.cfg)
+	first.Want([]Spec{spec("/left"), spec("/stays")})
+	left, stays := started(t, first, "/left"), started(t, first, "/stays")
+	first.Close()
+	t.Cleanup(func() { syscall.Wait4(stays.PID, nil, 0, nil) }) // after second has stopped it
+	second := s.supervise("/stays")
+	second.StopUnknown("w", nil)
+	second.StopUnknown("v", []Spec{spec("/stays")})
+	if _, err := syscall.Wait4(left.PID, nil, 0, nil); err != nil {
+		t.Errorf("the brick that left: %v", err)
+	}
+	if now := started(t, second, "/stays"); now.PID != stays.PID {
+		t.Errorf("the other has process %d, was %d", now.PID, stays.PID)
+	}
+}
+
 func TestSecondProcessOfABrick(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pid")
 	f, err := Lock(file)
