@@ -66,3 +66,14 @@ func TestUnhealed(t *testing.T) {
 		})
 	}
 }
+
+// TestReplaced: a disk that was emptied and reset under one, the other fills.
+func TestReplaced(t *testing.T) {
+	gofs := build(t)
+	for _, typ := range []string{"replica 3", "replica 2 arbiter 1"} {
+		t.Run(typ, func(t *testing.T) {
+			t.Parallel()
+			run(t, "replaced", "replaced.sh", append([]string{gofs}, strings.Fields(typ)...)...)
+		})
+	}
+}
