@@ -189,6 +189,7 @@ func (d *Daemon) run(ctx context.Context, tcp, local net.Listener) error {
 	wg.Go(func() { lost <- d.accept(ctx, local, func(net.Conn) mgmt.Routes { return root }) })
 	wg.Go(func() { d.reconcile(ctx) })
 	wg.Go(func() { d.govern(ctx) })
+	wg.Go(func() { d.tendOrders(ctx) })
 	wg.Go(func() { d.followLevel(ctx) })
 	wg.Go(func() { d.obeySignals(ctx) })
 	wg.Go(func() { d.serveMetrics(ctx) })

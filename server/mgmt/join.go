@@ -184,9 +184,6 @@ func (d *Daemon) govern(ctx context.Context) {
 			d.governOnce(ctx, lastSeen)
 		}
 		d.judgeQuorum()
-		if d.store.Leader() != "" {
-			d.finishOrders(ctx)
-		}
 		select {
 		case <-ctx.Done():
 			return

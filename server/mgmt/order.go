@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofs/gofs/protocol/mgmt"
 	"github.com/gofs/gofs/server/mgmt/store"
@@ -26,7 +27,7 @@ type ordersHere struct {
 	tokens map[string]bool // guarded by mu
 }
 
-// begin makes an order about v; end must be called.
+// beginOrder makes an order about v; end must be called.
 func (d *Daemon) beginOrder(v *store.Volume) *order {
 	o := &order{d: d, v: v, token: d.uuid + "/" + newUUID()}
 	d.orders.mu.Lock()
@@ -128,6 +129,23 @@ func (d *Daemon) holding(token string) *store.Volume {
 		}
 	}
 	return nil
+}
+
+// tending is the pause between two looks at what orders have left.
+const tending = time.Second
+
+// tendOrders does finishOrders again and again until ctx ends.
+func (d *Daemon) tendOrders(ctx context.Context) {
+	for {
+		if d.store.Leader() != "" {
+			d.finishOrders(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(tending):
+		}
+	}
 }
 
 // finishOrders ends what orders have left: bricks that an earlier run of this daemon held, and
