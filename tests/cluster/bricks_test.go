@@ -161,6 +161,44 @@ func TestDaemonDiesWhileBricksChange(t *testing.T) {
 	}
 }
 
+// TestOnlyGoodCopy asks for the brick to be taken away that alone has what was written last.
+func TestOnlyGoodCopy(t *testing.T) {
+	t.Parallel()
+	c := start(t, layout{words: "replica 2", bricks: 2, set: 2})
+	m := c.mount("")
+	if err := os.WriteFile(m.path("f"), []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	release := c.hold(0)
+	err := os.WriteFile(m.path("f"), []byte("only here"), 0o644)
+	release()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.waitOnline()
+	names := c.brickNames()
+	for _, words := range [][]string{
+		{"replace-brick", "v", names[1], names[1] + "new", "commit", "force"},
+		{"reset-brick", "v", names[1], "start"},
+		{"remove-brick", "v", "replica", "1", names[1], "force"},
+	} {
+		if _, err := c.try(append([]string{"volume"}, words...)...); err == nil || !strings.Contains(err.Error(), "The only good copy of ") || !strings.Contains(err.Error(), "gofs volume heal v info") {
+			t.Errorf("%s: %v", words[0], err)
+		}
+	}
+	c.waitOnline() // it was not even stopped for long
+	c.must("volume", "set", "v", "cluster.self-heal-daemon", "on")
+	c.waitFor(30*time.Second, c.unclean)
+	c.must("volume", "remove-brick", "v", "replica", "1", names[1], "force")
+	c.waitFor(20*time.Second, func() error { // the mount may not have found the killed brick again before
+		got, err := os.ReadFile(m.path("f"))
+		if err == nil && string(got) != "only here" {
+			t.Fatalf("the file that was healed has %q", got)
+		}
+		return err
+	})
+}
+
 // TestAddedBrickWaits adds a copy while programs have files open through the mount. One that is
 // locked and one that has no name any more cannot be used with the new list of bricks: the new
 // brick does not serve before they are closed, and the programs notice nothing.
