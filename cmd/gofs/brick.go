@@ -28,6 +28,7 @@ func runBrick(ctx context.Context, args []string) int {
 	f.IntVar(&cfg.Port, "port", 0, "`port` to listen on; 0 for any free one")
 	f.StringVar(&cfg.PidFile, "pid-file", "", "`file` that is locked and holds the process number")
 	f.StringVar(&cfg.Socket, "socket", "", "admin `socket` for the daemon")
+	f.StringVar(&cfg.AgeFile, "age-file", "", "`file` that keeps until when the brick served")
 	logPath := f.String("log-file", "-", "`file` of the log; - for standard error")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0

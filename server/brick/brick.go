@@ -44,6 +44,7 @@ type Config struct {
 
 	PidFile string // "" for none
 	Socket  string // admin socket, "" for none
+	AgeFile string // keeps until when the brick served, "" for none; not on the brick's disk
 	Log     *slog.Logger
 	Level   *slog.LevelVar // set as diagnostics.brick-log-level says
 	// Rotate, if the log is a file, opens it again; if anew, it moves the present one away
@@ -81,7 +82,11 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("cannot listen for clients: %w", err)
 	}
 	defer ln.Close()
-	b := &process{cfg: cfg, port: ln.Addr().(*net.TCPAddr).Port, started: time.Now(), parts: parts{stats: iostats.NewStats()}}
+	b := &process{cfg: cfg, port: ln.Addr().(*net.TCPAddr).Port, started: time.Now(), parts: parts{stats: iostats.NewStats()},
+		age: age{record: cfg.AgeFile, dir: cfg.Path, brick: cfg.VolumeID + " " + brickID(inner)}}
+	if err := b.age.check(); err != nil {
+		return err
+	}
 	top, err := graph.Build(inner, b.parts.types(), cfg.Log)
 	if err != nil {
 		return err
@@ -137,6 +142,14 @@ func split(text string) (inner string, opts live, err error) {
 	return g.String(), opts, nil
 }
 
+// brickID returns the brick-id in a brick's volfile, "" if it has none.
+func brickID(text string) (id string) {
+	if g, err := volfile.Parse(text); err == nil {
+		id, _ = g.Nodes[0].Get("brick-id")
+	}
+	return id
+}
+
 // process is a brick that serves.
 type process struct {
 	cfg     Config
@@ -145,6 +158,7 @@ type process struct {
 	started time.Time
 	parts   parts
 	below   xlator.Xlator // the barrier
+	age     age
 	srv     *server.Server
 
 	mu   sync.Mutex
@@ -189,6 +203,7 @@ func (b *process) serve(ctx context.Context, ln net.Listener, top xlator.Xlator)
 			wg.Go(func() { b.watch(ctx) })
 		}
 		wg.Go(func() { b.obeySignals(ctx) })
+		wg.Go(func() { b.age.keep(ctx, b.cfg.Log) })
 		b.cfg.Log.Info("the brick serves", "vol", b.cfg.Volume, "brick", b.cfg.Path, "port", b.port, "pid", os.Getpid())
 	} else {
 		end(err)

@@ -159,7 +159,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if supervise == nil {
 		supervise = func(c brickproc.Config) Bricks { return brickproc.New(c) }
 	}
-	d.bricks = supervise(brickproc.Config{Exe: cfg.Exe, RunDir: cfg.RunDir, LogDir: cfg.LogDir,
+	d.bricks = supervise(brickproc.Config{Exe: cfg.Exe, RunDir: cfg.RunDir, LogDir: cfg.LogDir, StateDir: filepath.Join(cfg.WorkDir, "bricks"),
 		Daemon: filepath.Join(cfg.RunDir, SocketName), Listen: cfg.Address, Port: cfg.Port, Ports: ports, Log: cfg.Log})
 	defer d.bricks.Close()
 	return d.run(ctx, tcp, local)

@@ -11,7 +11,7 @@ import (
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
-// watchHealth checks the disk once per interval until Close. A check that fails, or
+// watchHealth checks the disk at once and then once per interval until Close. A check that fails, or
 // does not end within timeout (0: however long), takes the brick down: its fops fail with
 // ENOTCONN until a check succeeds. Better no answer than one that replicas take for the
 // truth.
@@ -23,6 +23,14 @@ func (b *brick) watchHealth(interval, timeout time.Duration) {
 	defer late.Stop()
 	answer := make(chan error, 1)
 	asked := false
+	ask := func() {
+		asked = true
+		if timeout > 0 {
+			late.Reset(timeout)
+		}
+		go func() { answer <- b.probe() }()
+	}
+	ask()
 	for {
 		select {
 		case <-b.done:
@@ -37,14 +45,9 @@ func (b *brick) watchHealth(interval, timeout time.Duration) {
 		case <-late.C:
 			b.healthIs(fmt.Errorf("the disk did not answer within %v", timeout))
 		case <-t.C:
-			if asked {
-				continue
+			if !asked {
+				ask()
 			}
-			asked = true
-			if timeout > 0 {
-				late.Reset(timeout)
-			}
-			go func() { answer <- b.probe() }()
 		}
 	}
 }

@@ -18,12 +18,14 @@ import (
 type Config struct {
 	Exe    string // the gofs binary
 	RunDir string // pid files and admin sockets
-	LogDir string
-	Daemon string // where bricks reach this daemon: its unix socket
-	Listen string // address bricks listen on, "" for all
-	Port   int    // of the daemons, this one and those beside other bricks
-	Ports  *portmap.Map
-	Log    *slog.Logger
+	// StateDir keeps, over restarts of the machine, until when bricks served; "": nothing does.
+	StateDir string
+	LogDir   string
+	Daemon   string // where bricks reach this daemon: its unix socket
+	Listen   string // address bricks listen on, "" for all
+	Port     int    // of the daemons, this one and those beside other bricks
+	Ports    *portmap.Map
+	Log      *slog.Logger
 }
 
 const (

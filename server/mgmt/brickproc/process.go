@@ -97,6 +97,9 @@ func (s *Supervisor) arguments(spec *Spec) (args []string, port int, err error) 
 	if port, err = s.cfg.Ports.Assign(spec.Path); err != nil {
 		return nil, 0, err
 	}
+	if s.cfg.StateDir != "" {
+		files = append(files, "--age-file", filepath.Join(s.cfg.StateDir, dashed(spec.Path)+".age"))
+	}
 	return append([]string{"brick", "--daemon", s.cfg.Daemon, "--volfile-id", spec.VolfileID,
 		"--volume", spec.Volume, "--volume-id", spec.VolumeID, "--brick-path", spec.Path,
 		"--listen", s.cfg.Listen, "--port", strconv.Itoa(port)}, files...), port, nil
