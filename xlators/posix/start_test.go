@@ -31,7 +31,7 @@ func TestHealthTimeout(t *testing.T) {
 		var events []xlator.EventKind
 		b.w.Add(func(e xlator.Event) { events = append(events, e.Kind) })
 		b.wg.Go(func() { b.watchHealth(30*time.Second, 50*time.Second) })
-		time.Sleep(79 * time.Second)
+		time.Sleep(49 * time.Second)
 		synctest.Wait()
 		if b.down.Load() {
 			t.Error("down before the timeout")
