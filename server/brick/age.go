@@ -10,6 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gofs/gofs/brickid"
 )
 
 // age recognises a disk that is older than when its brick last served: one that was restored
@@ -21,7 +25,22 @@ import (
 type age struct {
 	record string // file; "": none is kept
 	dir    string // the brick's
-	brick  string // volume-id and brick-id: another's record says nothing
+	volume string // volume-id
+	id     string // brick-id, see package brickid
+}
+
+// brick is whose record is meant: another's says nothing.
+func (a *age) brick() string { return a.volume + " " + a.id }
+
+// stranger tells whether the directory is no brick or another one, which is the business of
+// others to say.
+func (a *age) stranger() bool {
+	id, err := brickid.Read(a.dir)
+	if err != nil || id != "" && id != a.id {
+		return true
+	}
+	_, err = unix.Lgetxattr(a.dir, "trusted.glusterfs.volume-id", nil)
+	return err != nil
 }
 
 // served is the record.
@@ -56,7 +75,7 @@ func (a *age) recorded() (served, error) {
 	if err != nil {
 		return s, fmt.Errorf("read until when the brick served: %w", err)
 	}
-	if json.Unmarshal(text, &s) != nil || s.Brick != a.brick {
+	if json.Unmarshal(text, &s) != nil || s.Brick != a.brick() {
 		return served{}, nil // a torn record is as good as none
 	}
 	return s, nil
@@ -64,7 +83,7 @@ func (a *age) recorded() (served, error) {
 
 // check refuses a disk that is too old.
 func (a *age) check() error {
-	if a.record == "" {
+	if a.record == "" || a.stranger() {
 		return nil
 	}
 	s, err := a.recorded()
@@ -91,7 +110,7 @@ func (a *age) note() error {
 	if s, err := a.recorded(); err == nil && s.Until.Equal(t) {
 		return nil
 	}
-	text, err := json.Marshal(served{a.brick, t})
+	text, err := json.Marshal(served{a.brick(), t})
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(a.record), 0o755)
 	}

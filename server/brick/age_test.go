@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestAge(t *testing.T) {
@@ -13,13 +15,20 @@ func TestAge(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(disk), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	mark := func() {
+		t.Helper()
+		if err := unix.Lsetxattr(filepath.Join(dir, "b"), "trusted.glusterfs.volume-id", []byte("0123456789abcdef"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mark()
 	says := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(disk, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a := &age{record: filepath.Join(dir, "state/b.age"), dir: filepath.Join(dir, "b"), brick: "volume v-client-0"}
+	a := &age{record: filepath.Join(dir, "state/b.age"), dir: filepath.Join(dir, "b"), volume: "volume", id: "v-client-0"}
 	check := func(what string, ok bool) {
 		t.Helper()
 		if err := a.check(); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "restored from a backup") {
@@ -43,14 +52,20 @@ func TestAge(t *testing.T) {
 	check("yesterday's backup", false)
 	os.Remove(disk)
 	check("a backup from before the first check", false)
-	b := a.brick
-	a.brick = "volume v-client-0#1"
+	a.id = "v-client-0#1"
 	check("a brick that was filled anew", true)
-	a.brick = b
+	a.id = "v-client-0"
 	if err := os.WriteFile(a.record, []byte(`{"brick":"vol`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	check("a torn record", true)
+	note()
+	says("2026-11-20 10:00:00 +0000")
+	if err := unix.Lremovexattr(filepath.Join(dir, "b"), "trusted.glusterfs.volume-id"); err != nil {
+		t.Fatal(err)
+	}
+	check("a directory that is no brick: others say so", true)
+	mark()
 	a.record = ""
 	check("no record", true)
 	note()

@@ -83,7 +83,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	defer ln.Close()
 	b := &process{cfg: cfg, port: ln.Addr().(*net.TCPAddr).Port, started: time.Now(), parts: parts{stats: iostats.NewStats()},
-		age: age{record: cfg.AgeFile, dir: cfg.Path, brick: cfg.VolumeID + " " + brickID(inner)}}
+		age: age{record: cfg.AgeFile, dir: cfg.Path, volume: cfg.VolumeID, id: brickID(inner)}}
 	if err := b.age.check(); err != nil {
 		return err
 	}
