@@ -197,6 +197,7 @@ func (t *transfer) lose(i int, what string, err error) {
 
 // lockedStretch heals a stretch under a lock of its range. The source must still be one.
 func (t *transfer) lockedStretch(ctx context.Context, c *copies, off, n int64) error {
+	t.j.h.pace(ctx)
 	l := t.j.h.newLock(t.j.gfid)
 	l.start, l.n = off, n
 	if err := l.wait(ctx); err != nil {

@@ -165,6 +165,7 @@ func (h *Healer) inode(ctx context.Context, g fop.GFID, full bool, source int) (
 	if !full && source < 0 && h.atWork(ctx, g) {
 		return Outcome{Kind: Busy, Why: "a client is at work on it"}, nil
 	}
+	h.pace(ctx)
 	guard := h.newLock(g)
 	guard.domain = h.Name + ":self-heal"
 	if err := guard.try(ctx); err != nil {
@@ -225,6 +226,12 @@ func (j *job) run(ctx context.Context, typ fop.FileType) error {
 		return syscall.EINTR
 	}
 	return err
+}
+
+// pace is called before each piece of work, when no lock of clients is held: bricks where
+// programs are at work answer when healing may go on.
+func (h *Healer) pace(ctx context.Context) {
+	xlator.Wind(ctx, h.children, xlator.Xlator.Statfs, &fop.StatfsReq{Req: fop.Req{Caller: caller()}, GFID: fop.RootGFID})
 }
 
 // atWork reports whether nobody is accused and a client holds a lock: then the dirty

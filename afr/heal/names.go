@@ -11,7 +11,7 @@ import (
 
 const (
 	// patience is how long the lock of a directory's names is kept from its users.
-	patience = 300 * time.Millisecond
+	patience = 50 * time.Millisecond
 	// atOnceNames is how many names are healed at a time.
 	atOnceNames = 16
 	// parkPrefix begins the name, on a sink, of what waits for its right place there.
@@ -107,6 +107,7 @@ func (d *dirHeal) breathe(ctx context.Context) (bool, error) {
 	}
 	voters, replied := d.voters, d.c.m.Replied
 	d.l.release(ctx)
+	d.h.pace(ctx)
 	if err := d.lock(ctx); err != nil {
 		return false, err
 	}
