@@ -17,6 +17,9 @@ type Ballot struct {
 	Merge  bool
 	// Lives tells on which children an inode exists, under whatever name.
 	Lives func(fop.GFID) Set
+	// Lost tells of a file that some child that stores data does not have any more, and that
+	// no other has whole.
+	Lost func(Sight) bool
 }
 
 // Truth is what a name is to refer to; the zero GFID: nothing. Torn: nobody can say,
@@ -32,7 +35,8 @@ type Truth struct {
 // The voters agree on all that was acknowledged. Where they differ a change was cut
 // short, and either outcome is right, as long as no inode is lost and both names of a
 // rename come to the same end: most votes win, of as many those of the first child; but
-// a name is not taken from an inode that lives on none of the winners.
+// a name is not taken from an inode that lives on none of the winners. A name that a voter
+// does not have, of a file whose content is lost, goes: its removal was begun.
 //
 // When merging, acknowledged changes stand against each other: a name that somebody has
 // stays, except that of a directory that lives elsewhere, and different inodes under
@@ -42,6 +46,8 @@ func (b *Ballot) Judge() Truth {
 	first := b.Sights[lowest(winner)]
 	others := b.others(first.GFID)
 	switch {
+	case !b.Merge && len(others) == 0 && b.holders(first.GFID) != b.Voters && b.Lost(first):
+		return Truth{}
 	case len(others) == 0:
 		return b.of(first)
 	case b.Merge:
@@ -50,7 +56,7 @@ func (b *Ballot) Judge() Truth {
 		return b.of(first)
 	}
 	for _, o := range others {
-		if b.Lives(o.GFID)&winner == 0 {
+		if b.Lives(o.GFID)&winner == 0 && !b.Lost(o) {
 			return b.of(o)
 		}
 	}

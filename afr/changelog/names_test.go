@@ -17,6 +17,7 @@ func TestBallot(t *testing.T) {
 		voters Set // 0: all
 		merge  bool
 		lives  map[fop.GFID]Set
+		lost   fop.GFID
 		want   fop.GFID
 		torn   bool
 	}{
@@ -30,13 +31,16 @@ func TestBallot(t *testing.T) {
 		{what: "a rename cut short, its old name, by the first of two", sights: []Sight{none, file(g)}, lives: map[fop.GFID]Set{g: 0b11}},
 		{what: "a rename cut short, its new name, by the first of two", sights: []Sight{file(g), none}, lives: map[fop.GFID]Set{g: 0b11}, want: g},
 		{what: "a replacement cut short", sights: []Sight{file(h), file(g), file(g)}, want: g},
+		{what: "an unlink cut short goes on if the content went with it", sights: []Sight{none, file(g)}, lives: map[fop.GFID]Set{g: 0b10}, lost: g},
+		{what: "the same, where more have the name", sights: []Sight{file(g), none, file(g)}, lives: map[fop.GFID]Set{g: 0b101}, lost: g},
+		{what: "what all have stays, whatever its content", sights: []Sight{file(g), file(g)}, lives: map[fop.GFID]Set{g: 0b11}, lost: g, want: g},
 		{what: "merging keeps names", sights: []Sight{none, file(g)}, merge: true, lives: map[fop.GFID]Set{g: 0b11}, want: g},
 		{what: "merging leaves a directory where the first has it", sights: []Sight{none, dir(g)}, merge: true, lives: map[fop.GFID]Set{g: 0b11}},
 		{what: "merging keeps a directory that nobody has elsewhere", sights: []Sight{none, dir(g)}, merge: true, lives: map[fop.GFID]Set{g: 0b10}, want: g},
 		{what: "merging different inodes", sights: []Sight{file(g), file(h)}, merge: true, torn: true},
 		{what: "merging different inodes, one has a majority", sights: []Sight{file(g), file(h), file(h)}, merge: true, want: h},
 	} {
-		b := Ballot{N: len(c.sights), Voters: c.voters, Merge: c.merge, Lives: func(g fop.GFID) Set { return c.lives[g] }}
+		b := Ballot{N: len(c.sights), Voters: c.voters, Merge: c.merge, Lives: func(g fop.GFID) Set { return c.lives[g] }, Lost: func(s Sight) bool { return !s.GFID.IsZero() && s.GFID == c.lost }}
 		if b.Voters == 0 {
 			b.Voters = All(b.N)
 		}

@@ -36,6 +36,17 @@ func (n *nameHeal) lives(ctx context.Context, g fop.GFID) (s set) {
 	return s
 }
 
+// lost reports whether the content of a file can be had nowhere: it is gone where it was,
+// and who still has the file has missed changes of it, or stores no data.
+func (n *nameHeal) lost(ctx context.Context, s changelog.Sight) bool {
+	if s.Type != fop.TypeReg {
+		return false
+	}
+	c, stores := n.copiesOf(ctx, s.GFID), n.h.stores()
+	return c.m.Replied|c.missing == n.h.all() && c.missing&stores != 0 &&
+		c.m.Replied&stores&^c.m.Accused(changelog.Data) == 0
+}
+
 // named reports whether child i has g under a name that is right; unknown, if that cannot
 // be told.
 func (n *nameHeal) named(ctx context.Context, i int, g fop.GFID, depth int, unknown bool) bool {
@@ -55,6 +66,9 @@ func (n *nameHeal) named(ctx context.Context, i int, g fop.GFID, depth int, unkn
 func (n *nameHeal) believed(ctx context.Context, l fop.Link, g fop.GFID, depth int, unknown bool) bool {
 	if strings.HasPrefix(l.Name, parkPrefix) {
 		return false // its right name is elsewhere
+	}
+	if n.going && l == (fop.Link{Parent: n.gfid, Name: n.name}) {
+		return false
 	}
 	c := n.copiesOf(ctx, l.Parent)
 	if !n.h.Quorum.Met(c.m.Replied) {

@@ -3,6 +3,7 @@ package heal
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/xlators/fop"
@@ -102,7 +103,13 @@ func (c *copies) oneType() bool {
 // what is held against them, and, if that is all copies that were seen, that something was
 // under way. A sink takes over what the sources hold against those who are not equal: it
 // knows now what they know.
+//
+// What was under way may have come to an end that who is away does not share, and with marks
+// that blame those who are equal now. So who is away is blamed in turn: or its copy would
+// come to stand against theirs without a mark.
 func (h *Healer) undoing(c *copies, equal, sources set, classes ...changelog.Class) (u undo) {
+	away := h.all() &^ (c.m.Replied | c.missing)
+	settled := c.m.Replied&^equal == 0 && slices.ContainsFunc(classes, func(k changelog.Class) bool { return c.unfinished(c.m.Replied, k) })
 	for i := range c.m.Replied.Each {
 		if c.m.Replied&^equal == 0 {
 			var d changelog.Counters
@@ -117,7 +124,8 @@ func (h *Healer) undoing(c *copies, equal, sources set, classes ...changelog.Cla
 				switch {
 				case equal.Has(j):
 					d[k] = -c.m.Pending[i][j][k]
-				case equal.Has(i) && c.m.Pending[i][j][k] == 0 && c.accusedBy(j, sources, k):
+				case c.m.Pending[i][j][k] != 0:
+				case settled && away.Has(j), equal.Has(i) && c.accusedBy(j, sources, k):
 					d[k] = 1
 				}
 			}
@@ -125,6 +133,16 @@ func (h *Healer) undoing(c *copies, equal, sources set, classes ...changelog.Cla
 		}
 	}
 	return u
+}
+
+// unfinished reports whether some copy in s says that a change of class k was under way.
+func (c *copies) unfinished(s set, k changelog.Class) bool {
+	for i := range (s & c.m.Replied).Each {
+		if c.m.Dirty[i][k] != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *copies) accusedBy(j int, who set, k changelog.Class) bool {

@@ -17,6 +17,7 @@ type nameHeal struct {
 	sight [changelog.MaxReplicas]changelog.Sight
 	iatt  [changelog.MaxReplicas]fop.Iatt
 	truth changelog.Truth
+	going bool // truth is that there is no such name
 
 	seenMu sync.Mutex
 	seen   map[fop.GFID]*copies // guarded by seenMu
@@ -30,8 +31,9 @@ func (d *dirHeal) name(ctx context.Context, name string) {
 	}
 	if !strings.HasPrefix(name, parkPrefix) {
 		b := changelog.Ballot{N: len(d.h.children), Sights: n.sight, Voters: d.voters, Merge: d.d.Doubt == changelog.Split,
-			Lives: func(g fop.GFID) set { return n.lives(ctx, g) }}
+			Lives: func(g fop.GFID) set { return n.lives(ctx, g) }, Lost: func(s changelog.Sight) bool { return n.lost(ctx, s) }}
 		n.truth = b.Judge()
+		n.going = n.truth.GFID.IsZero() && !n.truth.Torn
 	}
 	if n.truth.Torn && !n.choose() {
 		d.mu.Lock()
@@ -112,9 +114,9 @@ func (n *nameHeal) choose() bool {
 // fix makes the name on child i what it is to be.
 func (n *nameHeal) fix(ctx context.Context, i int) error {
 	if n.truth.GFID.IsZero() || !n.sight[i].GFID.IsZero() {
-		n.moves.Lock()
+		n.moves <- struct{}{}
 		gone, err := n.clear(ctx, i)
-		n.moves.Unlock()
+		<-n.moves
 		if err != nil || !gone || n.truth.GFID.IsZero() {
 			return err
 		}
@@ -122,8 +124,8 @@ func (n *nameHeal) fix(ctx context.Context, i int) error {
 	c := n.copiesOf(ctx, n.truth.GFID)
 	switch {
 	case c.m.Replied.Has(i):
-		n.moves.Lock()
-		defer n.moves.Unlock()
+		n.moves <- struct{}{}
+		defer func() { <-n.moves }()
 		return n.bring(ctx, i)
 	case c.missing.Has(i):
 		return n.make(ctx, i, c)

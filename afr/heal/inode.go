@@ -32,9 +32,12 @@ func (j *job) attrsAndData(ctx context.Context, typ fop.FileType) error {
 	return j.data(ctx, l, c, changed, u)
 }
 
-// settle makes what was changed durable, then changes the marks and gives up the lock.
-// Where it cannot be made durable, nobody's marks change.
+// settle makes all copies durable, also those that clients have changed, then changes the
+// marks and gives up the lock. If one cannot be made durable, nobody's marks change.
 func (j *job) settle(ctx context.Context, l *lock, changed set, u undo) {
+	if !u.empty() {
+		changed = l.held
+	}
 	if ok := l.sync(ctx, changed); ok != changed {
 		l.release(ctx)
 		j.out.note(Failed, "what was healed could not be made durable")

@@ -28,7 +28,7 @@ type dirHeal struct {
 	since   time.Time // when the lock was taken
 	changed set       // children on which a name was made or removed; guarded by mu
 
-	moves sync.Mutex // held while anything but making a new inode is done
+	moves chan struct{} // has room for the one who does anything but making a new inode
 
 	mu     sync.Mutex
 	failed set  // guarded by mu: children that did not do what was asked
@@ -38,7 +38,7 @@ type dirHeal struct {
 
 // names heals a directory's names.
 func (j *job) names(ctx context.Context) error {
-	d := &dirHeal{job: j}
+	d := &dirHeal{job: j, moves: make(chan struct{}, 1)}
 	if err := d.lock(ctx); err != nil {
 		return err
 	}
