@@ -20,11 +20,14 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"reflect"
+	"maps"
+	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
@@ -36,7 +39,9 @@ type Action struct {
 	Err syscall.Errno
 	// After: the child does the fop first, and its answer is lost (Err is given instead).
 	After bool
-	// Wait, when not nil, is waited for before anything else happens (or ctx ends).
+	// Delay passes before anything else happens (or ctx ends).
+	Delay time.Duration
+	// Wait, when not nil, is waited for before the fop is done (or ctx ends).
 	Wait <-chan struct{}
 	// Late, when not nil, is waited for after the fop was done, before the answer.
 	Late <-chan struct{}
@@ -53,12 +58,13 @@ type Faults struct {
 	linkMu sync.Mutex // serialises SetDown
 
 	mu      sync.Mutex
-	rule    Rule                // guarded by mu; nil: nothing fails
-	down    bool                // guarded by mu
-	client  uint64              // guarded by mu; 0: does not stand for a connection
-	session uint64              // guarded by mu
-	conn    *conn               // guarded by mu; nil while down
-	handles map[handle]struct{} // guarded by mu; what the client has open
+	rule    Rule              // guarded by mu; nil: nothing fails
+	down    bool              // guarded by mu
+	client  uint64            // guarded by mu; 0: does not stand for a connection
+	session uint64            // guarded by mu
+	conn    *conn             // guarded by mu; nil while down
+	handles map[handle]uint64 // guarded by mu; what the client has open, with numbers
+	opened  uint64            // guarded by mu; the last number
 }
 
 // A conn is the time between two losses of the connection.
@@ -85,7 +91,7 @@ func New(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.X
 	if len(subvols) != 1 {
 		return nil, fmt.Errorf("debug/faults %s: wants one subvolume, has %d", env.Name, len(subvols))
 	}
-	return &Faults{Pass: xlator.Pass{Child: subvols[0]}, handles: map[handle]struct{}{}}, nil
+	return &Faults{Pass: xlator.Pass{Child: subvols[0]}, handles: map[handle]uint64{}}, nil
 }
 
 // SetRule replaces the rule; nil removes it.
@@ -149,14 +155,14 @@ func (x *Faults) SetDown(down bool) {
 	x.Child.Disconnect(context.Background(), &fop.DisconnectReq{Client: x.client})
 }
 
-// open lists the handles of a connection; mu is held.
+// open lists the handles of a connection in the order of their making, so that what
+// happens is the same each time; mu is held.
 func (x *Faults) open() []handle {
-	var hs []handle
-	if x.client != 0 {
-		for h := range x.handles {
-			hs = append(hs, h)
-		}
+	if x.client == 0 {
+		return nil
 	}
+	hs := slices.Collect(maps.Keys(x.handles))
+	slices.SortFunc(hs, func(a, b handle) int { return cmp.Compare(x.handles[a], x.handles[b]) })
 	return hs
 }
 
@@ -187,7 +193,7 @@ func (x *Faults) action(op fop.Fop, q any) Action {
 }
 
 // inject performs one fop under the rule.
-func inject[Q, R any](x *Faults, op fop.Fop, do func(context.Context, Q) (R, error), ctx context.Context, q Q) (R, error) {
+func inject[Q, R any](x *Faults, op fop.Fop, do func(context.Context, *Q) (R, error), ctx context.Context, q *Q) (R, error) {
 	var zero R
 	a := x.action(op, q)
 	q, session, c, err := enterSession(x, q)
@@ -196,10 +202,14 @@ func inject[Q, R any](x *Faults, op fop.Fop, do func(context.Context, Q) (R, err
 	}
 	if c != nil {
 		defer c.fops.Done()
-		bound, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(c.ctx, cancel)()
-		ctx = bound
+		if ctx.Done() == nil {
+			ctx = c.ctx
+		} else {
+			bound, cancel := context.WithCancel(ctx)
+			defer cancel()
+			defer context.AfterFunc(c.ctx, cancel)()
+			ctx = bound
+		}
 	}
 	r, err := perform(ctx, a, do, q)
 	if c != nil && c.ctx.Err() != nil {
@@ -210,9 +220,9 @@ func inject[Q, R any](x *Faults, op fop.Fop, do func(context.Context, Q) (R, err
 	return r, err
 }
 
-func perform[Q, R any](ctx context.Context, a Action, do func(context.Context, Q) (R, error), q Q) (R, error) {
+func perform[Q, R any](ctx context.Context, a Action, do func(context.Context, *Q) (R, error), q *Q) (R, error) {
 	var zero R
-	if !await(ctx, a.Wait) {
+	if !pause(ctx, a.Delay) || !await(ctx, a.Wait) {
 		return zero, syscall.EINTR
 	}
 	if a.Err != 0 && !a.After {
@@ -225,6 +235,20 @@ func perform[Q, R any](ctx context.Context, a Action, do func(context.Context, Q
 		return zero, a.Err
 	}
 	return r, err
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func await(ctx context.Context, c <-chan struct{}) bool {
@@ -255,7 +279,7 @@ func discard(r any, err error) {
 }
 
 // enterSession makes q a request of the connection that x stands for, one in flight.
-func enterSession[Q any](x *Faults, q Q) (Q, uint64, *conn, error) {
+func enterSession[Q any](x *Faults, q *Q) (*Q, uint64, *conn, error) {
 	x.mu.Lock()
 	client, session, c := x.client, x.session, x.conn
 	if c != nil {
@@ -265,12 +289,12 @@ func enterSession[Q any](x *Faults, q Q) (Q, uint64, *conn, error) {
 	if client == 0 {
 		return q, 0, nil, nil
 	}
-	copied := reflect.New(reflect.TypeOf(q).Elem())
-	copied.Elem().Set(reflect.ValueOf(q).Elem())
-	req := copied.Elem().FieldByName("Req").Addr().Interface().(*fop.Req)
 	if c == nil {
 		return q, 0, nil, syscall.ENOTCONN
 	}
+	copied := new(Q)
+	*copied = *q
+	req := any(copied).(interface{ Header() *fop.Req }).Header()
 	if req.Session != 0 && req.Session != session {
 		c.fops.Done()
 		return q, 0, nil, syscall.ENOTCONN
@@ -281,7 +305,7 @@ func enterSession[Q any](x *Faults, q Q) (Q, uint64, *conn, error) {
 	}
 	caller.Client = client
 	req.Caller = &caller
-	return copied.Interface().(Q), session, c, nil
+	return copied, session, c, nil
 }
 
 // stamp tells in a reply which session holds the lock.

@@ -28,7 +28,8 @@ func (x *Faults) adopt(h handle, session uint64) bool {
 	if x.client != 0 && (x.conn == nil || session != 0 && session != x.session) {
 		return false
 	}
-	x.handles[h] = struct{}{}
+	x.opened++
+	x.handles[h] = x.opened
 	return true
 }
 
@@ -76,8 +77,8 @@ func (f *file) current() (xlator.File, error) {
 }
 
 // onFile performs one fop of an open file.
-func onFile[Q, R any](f *file, op fop.Fop, do func(xlator.File, context.Context, Q) (R, error), ctx context.Context, q Q) (R, error) {
-	return inject(f.x, op, func(ctx context.Context, q Q) (R, error) {
+func onFile[Q, R any](f *file, op fop.Fop, do func(xlator.File, context.Context, *Q) (R, error), ctx context.Context, q *Q) (R, error) {
+	return inject(f.x, op, func(ctx context.Context, q *Q) (R, error) {
 		c, err := f.current()
 		if err != nil {
 			var zero R

@@ -10,6 +10,11 @@ import (
 // is still true is for the reader to check. The root has none.
 const LinksXattr = "glusterfs.links"
 
+// SuspectXattr is a virtual xattr of a brick's root (internal): "1" if the machine lost
+// power and the brick may have forgotten changes that nobody blames it for. Removing it
+// says that somebody does now.
+const SuspectXattr = "glusterfs.suspect"
+
 // LockedXattr is a virtual xattr (internal): "1" if anybody holds or awaits an inodelk or
 // entrylk of the inode, in any domain, else "0".
 const LockedXattr = "glusterfs.locked"

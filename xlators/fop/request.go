@@ -30,6 +30,9 @@ type Req struct {
 	Session uint64
 }
 
+// Header returns what all requests begin with, to be changed in a copy of one.
+func (q *Req) Header() *Req { return q }
+
 // Xattr is one extended attribute, or one key of an xattrop with its delta.
 type Xattr struct {
 	Name  string

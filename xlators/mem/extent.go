@@ -1,7 +1,7 @@
 package mem
 
-// chunkSize is the granularity of holes.
-const chunkSize = 64 << 10
+// chunkSize is the granularity of holes, as on most disks.
+const chunkSize = 4 << 10
 
 // content is a file's content: chunks that were never written are holes. The zero
 // value is empty.
