@@ -100,7 +100,10 @@ func (l *lease) note(i int, a xlator.Result[*fop.LockReply]) {
 // carries the mark.
 func (r *replicate) lockOne(ctx context.Context, q *fop.Req, l *lease, i int, cmd fop.LockCmd) (*fop.LockReply, error) {
 	req := fop.Req{Caller: q.Caller}
-	mark := []fop.Xattr{{Name: changelog.DirtyKey, Value: l.mark.Bytes()}}
+	var mark []fop.Xattr
+	if !l.mark.IsZero() {
+		mark = []fop.Xattr{{Name: changelog.DirtyKey, Value: l.mark.Bytes()}}
+	}
 	if !l.entry {
 		return r.children[i].Inodelk(ctx, &fop.InodelkReq{Req: req, GFID: l.gfid, Domain: r.name, Owner: l.owner,
 			Cmd: cmd, Type: fop.LkWrite, Mark: mark, Want: r.want})
@@ -159,6 +162,10 @@ func (r *replicate) admit(ctx context.Context, l *lease, replies lockReplies) er
 	// The dirty counts include our own mark; the matrix only judges accusations.
 	for c := range l.good {
 		l.good[c] = m.Readable(changelog.Class(c))
+	}
+	l.pristine = l.locked == r.all()
+	for i := range l.locked.Each {
+		l.pristine = l.pristine && m.Dirty[i] == l.mark && !m.Accused(changelog.Entry).Has(i)
 	}
 	if r.quorum.Met(l.locked) {
 		return nil

@@ -76,6 +76,29 @@ func (r *replicate) enterOne(ctx context.Context, q *fop.Req, e *entered) error 
 	return nil
 }
 
+// watch keeps everybody from changing a name until leave is called. Nothing is going to
+// be changed, so that nothing is marked: a brick whose disk is full can take part.
+func (r *replicate) watch(ctx context.Context, q *fop.Req, dir fop.GFID, name string) (leave func(), err error) {
+	in := r.inodes.get(dir)
+	in.mu.Lock()
+	mine := in.names.state != free
+	in.mu.Unlock()
+	if mine {
+		defer r.inodes.put(in)
+		es, err := r.enter(ctx, q, place{dir, []string{name}})
+		return func() { r.leave(es) }, err
+	}
+	l := &lease{gfid: dir, entry: true, names: []string{name}, owner: r.newOwner()}
+	if err := r.lockAll(ctx, q, l); err != nil {
+		r.inodes.put(in)
+		return nil, err
+	}
+	return func() {
+		r.releaseLeases([]*lease{l})
+		r.inodes.put(in)
+	}, nil
+}
+
 func (r *replicate) leave(es []entered) {
 	for i := range es {
 		if es[i].in != nil {
@@ -186,6 +209,7 @@ func (r *replicate) install(in *inode, l *lease) {
 	defer in.mu.Unlock()
 	if s.state != free {
 		// The GFID was used before: somebody resolved it already. Give this lock back.
+		l.keepDirty = true
 		r.keeper.spawn(func() { r.releaseLeases([]*lease{l}) })
 		return
 	}
@@ -360,6 +384,49 @@ func (r *replicate) Rename(ctx context.Context, q *fop.RenameReq) (*fop.RenameRe
 	}
 }
 
+// alike reports whether all copies of the lease's directory have the same names, for sure:
+// all granted it, nobody is accused, and no change was cut short, before or under it.
+func (r *replicate) alike(l *lease) bool {
+	mu := l.lockState()
+	defer mu.unlock()
+	return l.pristine && !l.keepDirty && l.live(r.state.Load()) == r.all()
+}
+
+// compare looks at both names of a rename on all children that may take part. Copies may
+// differ after a change that was cut short. EIO: the old name is of different inodes, which
+// must not get the same new name. idle are the children on which both names are of one file,
+// so that the rename changes nothing there.
+func (r *replicate) compare(ctx context.Context, q *fop.RenameReq, from, to entered) (idle set, err error) {
+	st := r.state.Load()
+	idx := r.indexes(from.lease.taking(st) & to.lease.taking(st))
+	look := func(i int, parent fop.GFID, name string) (fop.GFID, error) {
+		a, err := r.children[i].Lookup(ctx, &fop.LookupReq{Req: fop.Req{Caller: q.Caller}, Parent: parent, Name: name})
+		if err != nil {
+			return fop.GFID{}, err
+		}
+		return a.Iatt.GFID, nil
+	}
+	got := xlator.Each(len(idx), func(k int) (g fop.GFID, err error) { return look(idx[k], q.OldParent, q.OldName) })
+	target := xlator.Each(len(idx), func(k int) (g fop.GFID, err error) { return look(idx[k], q.NewParent, q.NewName) })
+	var source fop.GFID
+	for k, i := range idx {
+		switch g := got[k].Reply; {
+		case got[k].Err != nil:
+		case !source.IsZero() && g != source && from.lease.good[changelog.Entry].Has(i):
+			r.log.Error("bricks disagree about what a name is (GFID split-brain)", "parent", q.OldParent, "name", q.OldName)
+			return 0, syscall.EIO
+		default:
+			if from.lease.good[changelog.Entry].Has(i) {
+				source = g
+			}
+			if target[k].Err == nil && target[k].Reply == g {
+				idle |= changelog.Of(i)
+			}
+		}
+	}
+	return idle, nil
+}
+
 // named returns what a name refers to, the zero GFID if it is not there. The caller
 // holds the name's lease, so any good copy tells.
 func (r *replicate) named(ctx context.Context, q *fop.Req, l *lease, parent fop.GFID, name string) (fop.Iatt, error) {
@@ -382,12 +449,26 @@ func (r *replicate) named(ctx context.Context, q *fop.Req, l *lease, parent fop.
 	return fop.Iatt{}, err
 }
 
-// renameVictim returns the GFID of the directory that the rename would replace.
-func (r *replicate) renameVictim(ctx context.Context, q *fop.RenameReq, e entered) (fop.GFID, error) {
+// renameVictim returns the GFID of the directory that the rename would replace. Copies may
+// differ after a change that was cut short: then the name is there if a quorum has it, as for
+// lookup.
+func (r *replicate) renameVictim(ctx context.Context, q *fop.RenameReq, e entered) (dir fop.GFID, err error) {
 	if q.Flags != 0 || slices.Contains(e.absent, q.NewName) {
 		return fop.GFID{}, nil // nothing is replaced
 	}
-	found, err := r.named(ctx, &q.Req, e.lease, q.NewParent, q.NewName)
+	var found fop.Iatt
+	if r.alike(e.lease) {
+		found, err = r.named(ctx, &q.Req, e.lease, q.NewParent, q.NewName)
+	} else {
+		var l *looked
+		l, err = r.lookupAll(ctx, &fop.LookupReq{Req: fop.Req{Caller: q.Caller}, Parent: q.NewParent, Name: q.NewName}, r.state.Load(), true)
+		if err == nil {
+			found = *l.iatt
+		}
+		if fop.Errno(err) == syscall.ENOENT {
+			err = nil
+		}
+	}
 	if err != nil {
 		return fop.GFID{}, err
 	}
@@ -446,6 +527,11 @@ func (r *replicate) renameOver(ctx context.Context, q *fop.RenameReq, victim fop
 	}
 	c := entryChange(es[:dirs]...)
 	c.moves = true
+	if q.Flags == 0 && !(r.alike(es[0].lease) && r.alike(es[dirs-1].lease)) {
+		if c.idle, err = r.compare(ctx, q, es[0], es[dirs-1]); err != nil {
+			return nil, found, err
+		}
+	}
 	reply, _, err = transactOn(ctx, r, &q.Req, c, xlator.Xlator.Rename, func(_ int, req fop.Req) *fop.RenameReq {
 		qq := *q
 		qq.Req = req

@@ -1,7 +1,9 @@
 package afr
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,10 +19,13 @@ type keeper struct {
 	held    map[*slot]struct{} // guarded by mu; slots that hold a lease
 	stopped bool               // guarded by mu
 	tasks   int                // guarded by mu; running in the background
-	quiet   sync.Cond          // of mu: tasks fell to 0
-	wake    chan struct{}
-	done    chan struct{}
-	loop    sync.WaitGroup
+	// leaving are leases on single names to be given up; departing: somebody does it.
+	leaving   []*lease  // guarded by mu
+	departing bool      // guarded by mu
+	quiet     sync.Cond // of mu: tasks fell to 0
+	wake      chan struct{}
+	done      chan struct{}
+	loop      sync.WaitGroup
 }
 
 // internalCaller is on whose behalf marks are undone and locks released.
@@ -152,7 +157,8 @@ type candidate struct {
 	uses  uint64
 }
 
-// idle lists the slots whose lease was last used before t, or must be renewed.
+// idle lists the slots whose lease was last used before t, or must be renewed, in the
+// order of their GFIDs: bricks see the same each time that the same happened.
 func (k *keeper) idle(r *replicate, t time.Time) []candidate {
 	st := r.state.Load()
 	k.mu.Lock()
@@ -169,6 +175,7 @@ func (k *keeper) idle(r *replicate, t time.Time) []candidate {
 		}
 		s.in.mu.Unlock()
 	}
+	slices.SortFunc(out, func(a, b candidate) int { return bytes.Compare(a.slot.in.gfid[:], b.slot.in.gfid[:]) })
 	return out
 }
 
@@ -189,13 +196,24 @@ func (r *replicate) syncAll() set {
 	return ok
 }
 
-// syncInode makes one inode durable on the lease's children and returns those that did.
-func (r *replicate) syncInode(l *lease) set {
-	idx := r.indexes(l.live(r.state.Load()))
+// syncInodes makes what was changed under the leases durable and returns the children that
+// did. It comes before their marks are undone, of names as of data: a brick whose machine
+// loses power forgets a change and its own marks of it, and only the others' marks can tell.
+func (r *replicate) syncInodes(ls []*lease) set {
+	var items []fop.ReleaseItem
+	for _, l := range ls {
+		twice := slices.ContainsFunc(items, func(it fop.ReleaseItem) bool { return it.GFID == l.gfid })
+		if l.changed != [3]bool{} && !twice {
+			items = append(items, fop.ReleaseItem{GFID: l.gfid, NoUnlock: true})
+		}
+	}
+	if len(items) == 0 {
+		return r.all()
+	}
+	// Which connection it goes over does not matter: settle counts only those that lasted.
+	idx := r.indexes(r.state.Load().up)
 	got := xlator.Each(len(idx), func(k int) (*fop.ReleaseReply, error) {
-		return r.children[idx[k]].Release(context.Background(), &fop.ReleaseReq{
-			Req:  fop.Req{Caller: internalCaller, Session: l.session[idx[k]]},
-			Sync: true, Items: []fop.ReleaseItem{{GFID: l.gfid, NoUnlock: true}}})
+		return r.children[idx[k]].Release(context.Background(), &fop.ReleaseReq{Req: fop.Req{Caller: internalCaller}, Sync: true, Items: items})
 	})
 	var ok set
 	for k, i := range idx {
@@ -206,14 +224,48 @@ func (r *replicate) syncInode(l *lease) set {
 	return ok
 }
 
+// depart gives up a lease on single names. What comes while others are being made durable
+// is made so together.
+func (k *keeper) depart(r *replicate, l *lease) {
+	k.mu.Lock()
+	k.leaving = append(k.leaving, l)
+	first := !k.departing
+	k.departing = true
+	k.mu.Unlock()
+	if first {
+		k.spawn(func() {
+			for ls := k.departures(); len(ls) > 0; ls = k.departures() {
+				durable := r.syncInodes(ls)
+				for _, l := range ls {
+					r.settle(l, durable)
+				}
+				r.releaseLeases(ls)
+			}
+		})
+	}
+}
+
+// departures takes the leases that are to be given up; none: departing has ended.
+func (k *keeper) departures() []*lease {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	ls := k.leaving
+	k.leaving, k.departing = nil, len(ls) > 0
+	return ls
+}
+
 // settle makes sure, before a lease's dirty marks are undone, that each child which
-// took part in it and was lost since is blamed: what it had may not have been durable.
+// took part in it and was lost since is blamed: what it had may not have been durable. (One
+// that only refused a change of names, and is still there, is blamed for these already.)
 func (r *replicate) settle(l *lease, durable set) {
 	st := r.state.Load()
 	l.active = l.live(st) & durable
 	lost := l.locked &^ l.active
 	for c := range l.changed {
 		victims := lost &^ l.blamed[c]
+		if changelog.Class(c) == changelog.Entry {
+			victims &^= l.lasting(st) & durable
+		}
 		if !l.changed[c] || victims == 0 {
 			continue
 		}
@@ -271,7 +323,7 @@ func (r *replicate) releaseReq(ls []*lease, i int) *fop.ReleaseReq {
 		}
 		for k, name := range names {
 			it := fop.ReleaseItem{GFID: l.gfid, Domain: r.name, Owner: l.owner, Entry: l.entry, Name: name}
-			if k == 0 && l.active.Has(i) && !l.keepDirty {
+			if k == 0 && l.active.Has(i) && !l.keepDirty && !l.mark.IsZero() {
 				it.Undo = []fop.Xattr{{Name: changelog.DirtyKey, Value: l.mark.Negated().Bytes()}}
 			}
 			q.Items = append(q.Items, it)

@@ -46,7 +46,9 @@ type lease struct {
 	gen     [changelog.MaxReplicas]uint64
 	session [changelog.MaxReplicas]uint64
 	good    [3]set // who nobody accused at the grant, by class
-	mark    changelog.Counters
+	// pristine: at the grant all children had no mark but this lease's.
+	pristine bool
+	mark     changelog.Counters
 	// changed: classes in which something was changed under this lease.
 	changed [3]bool
 	// blamed: children for which pending counters were stored under this lease.
@@ -124,8 +126,11 @@ func (l *lease) stale(st *state) bool {
 }
 
 // live returns the children that still take part.
-func (l *lease) live(st *state) set {
-	s := l.active & st.up
+func (l *lease) live(st *state) set { return l.active & l.lasting(st) }
+
+// lasting returns the children that have been there ever since they granted the lock.
+func (l *lease) lasting(st *state) set {
+	s := l.locked & st.up
 	for i := range s.Each {
 		if l.gen[i] != st.gen[i] {
 			s &^= changelog.Of(i)
@@ -180,10 +185,7 @@ func (r *replicate) begin(ctx context.Context, q *fop.Req, s *slot, key opKey, c
 func (r *replicate) end(l *lease, key opKey) {
 	s := l.slot
 	if s == nil {
-		r.keeper.spawn(func() {
-			r.settle(l, r.all())
-			r.releaseLeases([]*lease{l})
-		})
+		r.keeper.depart(r, l)
 		return
 	}
 	s.in.mu.Lock()
@@ -211,13 +213,7 @@ func (r *replicate) giveUp(s *slot) {
 
 // finishGiveUp releases the lease of a slot in state releasing.
 func (r *replicate) finishGiveUp(s *slot) {
-	// Data must be durable everywhere before the marks that tell of its change go. Names
-	// and attributes are in each brick's journal in the same order as the marks.
-	durable := r.all()
-	if !s.entry {
-		durable = r.syncInode(s.lease)
-	}
-	r.settle(s.lease, durable)
+	r.settle(s.lease, r.syncInodes([]*lease{s.lease}))
 	r.releaseLeases([]*lease{s.lease})
 	s.in.mu.Lock()
 	s.state, s.lease = free, nil

@@ -91,7 +91,7 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 		}
 	}
 	if q.Name != "" && l.present != st.up {
-		return r.lookupRest(ctx, q, l, st)
+		return r.lookupRest(ctx, q, l, st, leased)
 	}
 	l.matrix.N, l.matrix.Quorum, l.matrix.Stores = len(r.children), r.quorum, r.dataSet()
 	for i := range l.present.Each {
@@ -108,16 +108,18 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 
 // lookupRest asks all bricks about the inode that a name was found to refer to: those
 // that miss the name may have the inode all the same, and know who is bad.
-func (r *replicate) lookupRest(ctx context.Context, q *fop.LookupReq, named *looked, st *state) (*looked, error) {
+func (r *replicate) lookupRest(ctx context.Context, q *fop.LookupReq, named *looked, st *state, leased bool) (*looked, error) {
 	var first *fop.LookupReply
 	for i := range named.present.Each {
 		first = named.replies[i]
 	}
 	l, err := r.lookupAll(ctx, &fop.LookupReq{Req: q.Req, GFID: first.Iatt.GFID, Want: q.Want}, st, false)
-	if fop.Errno(err) == syscall.ESTALE {
-		return nil, syscall.ENOENT
-	}
-	if err != nil {
+	switch {
+	case fop.Errno(err) == syscall.ESTALE && !leased:
+		return r.lookupLeased(ctx, q) // it was removed since, but another may have its name now
+	case fop.Errno(err) == syscall.ESTALE:
+		return nil, errDown // all good copies have the name; that few have the inode will be healed
+	case err != nil:
 		return nil, err
 	}
 	for i := range l.present.Each {
@@ -143,11 +145,11 @@ func (r *replicate) mixed(l *looked) bool {
 
 // lookupLeased looks once more while nobody can be changing the name.
 func (r *replicate) lookupLeased(ctx context.Context, q *fop.LookupReq) (*looked, error) {
-	es, err := r.enter(ctx, &q.Req, place{q.Parent, []string{q.Name}})
+	leave, err := r.watch(ctx, &q.Req, q.Parent, q.Name)
 	if err != nil {
 		return nil, err
 	}
-	defer r.leave(es)
+	defer leave()
 	return r.lookupAll(ctx, q, r.state.Load(), true)
 }
 

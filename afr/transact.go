@@ -26,9 +26,9 @@ type change struct {
 	moves bool
 	// missing is set before do is called: the children that do not take part.
 	missing set
-	// weight tells how much of the fop a child did; who did less than others failed.
-	// nil: all the same.
-	weight func(k int) int
+	// idle are children on which the fop changes nothing, without an error: they failed,
+	// unless it is so on all.
+	idle set
 }
 
 // outcome is what came of a change.
@@ -73,8 +73,19 @@ func transactAll[R any](ctx context.Context, r *replicate, q *fop.Req, c *change
 	if err != nil {
 		return zero, o, err
 	}
+	header := func(i int) fop.Req { return fop.Req{Caller: q.Caller, Session: c.leases[0].session[i]} }
 	idx := r.indexes(o.targets)
-	got := wind(ctx, idx, func(i int) fop.Req { return fop.Req{Caller: q.Caller, Session: c.leases[0].session[i]} })
+	var later []int
+	if c.class == changelog.Entry && o.targets&^good != 0 {
+		// A copy that has missed names may do what the good ones refuse. It gets what they did.
+		idx, later = r.indexes(o.targets&good), r.indexes(o.targets&^good)
+	}
+	got := wind(ctx, idx, header)
+	if later != nil && r.quorum.Met(succeeded(idx, got)) {
+		got, idx = append(got, wind(ctx, later, header)...), append(idx, later...)
+	} else if later != nil {
+		o.targets &= good
+	}
 	errs := make([]error, len(idx))
 	for k := range got {
 		errs[k] = got[k].Err
@@ -88,6 +99,15 @@ func transactAll[R any](ctx context.Context, r *replicate, q *fop.Req, c *change
 		}
 	}
 	return zero, o, syscall.EIO
+}
+
+func succeeded[R any](idx []int, got []xlator.Result[R]) (s set) {
+	for k, i := range idx {
+		if got[k].Err == nil {
+			s |= changelog.Of(i)
+		}
+	}
+	return s
 }
 
 // prepare decides who takes part, marks what is not marked yet, and blames those who
@@ -183,18 +203,16 @@ func (c *change) namesOf(k int) []string {
 // finish judges the answers: who failed is blamed, and without quorum the change
 // failed.
 func (r *replicate) finish(ctx context.Context, c *change, o *outcome, good set, idx []int, errs []error) error {
-	best := 0
-	for k := range idx {
-		if errs[k] == nil && c.weight != nil {
-			best = max(best, c.weight(k))
-		}
+	idle := c.idle
+	if o.targets&^idle == 0 {
+		idle = 0
 	}
 	byChild := make([]error, len(r.children))
 	for k, i := range idx {
 		switch {
 		case errs[k] != nil:
 			byChild[i] = errs[k]
-		case c.weight == nil || c.weight(k) == best:
+		case !idle.Has(i):
 			o.ok |= changelog.Of(i)
 		}
 	}
@@ -321,7 +339,7 @@ func (r *replicate) blame(ctx context.Context, l *lease, class changelog.Class, 
 	if in := r.inodes.peek(l.gfid); in != nil {
 		in.forgetKnown()
 	}
-	if r.quorum.Met(ok) {
+	if r.quorum.Met(ok) && names == nil { // of a directory, all names are to be looked at
 		mu := l.lockState()
 		l.blamed[class] |= victims
 		mu.unlock()
