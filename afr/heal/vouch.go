@@ -66,7 +66,9 @@ func (h *Healer) Vouch(ctx context.Context, i int) (was bool, err error) {
 }
 
 // accuse has all witnesses that have an inode blame child i for the classes in which one
-// of them is dirty, and one is good: where nobody has better, i's copy may be the best.
+// of them is dirty, and one is good: where nobody has better, i's copy may be the best. Who
+// is good the witnesses tell: what i says against them may be over, and come back as what i
+// forgot. Only a single witness cannot tell that of itself.
 func (h *Healer) accuse(ctx context.Context, g fop.GFID, i int, witnesses set) error {
 	l := h.newLock(g)
 	l.held = witnesses | changelog.Of(i)
@@ -78,9 +80,13 @@ func (h *Healer) accuse(ctx context.Context, g fop.GFID, i int, witnesses set) e
 		return errDown
 	}
 	witnesses &= c.m.Replied
+	m := c.m
+	if witnesses.Len() > 1 {
+		m.Replied = witnesses
+	}
 	var lost changelog.Counters
 	for k := range lost {
-		good := witnesses &^ c.m.Accused(changelog.Class(k))
+		good := witnesses &^ m.Accused(changelog.Class(k))
 		if changelog.Class(k) == changelog.Data {
 			good &= h.stores()
 		}
