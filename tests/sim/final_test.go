@@ -71,7 +71,7 @@ func (s *sim) checkLocks() {
 
 // copyOf reads an inode from a brick; nil: it is not there.
 func (s *sim) copyOf(i int, g fop.GFID) *copied {
-	b := s.bricks[i].disk
+	b := s.bricks[i].journal.inodes
 	l, err := b.Lookup(ctx, &fop.LookupReq{Req: req(), GFID: g})
 	if err != nil {
 		return nil
@@ -125,7 +125,7 @@ func (c *copied) String() string {
 	}
 	var names []string
 	for n, g := range c.names {
-		names = append(names, n+"="+short(g))
+		names = append(names, fmt.Sprint(n, "=", short(g)))
 	}
 	slices.Sort(names)
 	return fmt.Sprintf("%q %o %q names %v dirty %v pending %v", c.data, c.iatt.Mode, c.xattr, names, c.dirty, c.pending)
@@ -191,7 +191,7 @@ func (s *sim) checkInode(g fop.GFID, anywhere map[fop.GFID]bool) []fop.GFID {
 	in := s.inode(g)
 	report := func(format string, args ...any) {
 		s.show(g)
-		s.fail(short(g)+": "+format, args...)
+		s.fail("%s: %s", short(g), fmt.Sprintf(format, args...))
 	}
 	stores := m.Replied
 	if s.conf.arbiter {
@@ -276,6 +276,7 @@ func (s *sim) checkPair(copies []*copied, i, j int, m *changelog.Matrix, stores 
 
 // checkView looks at everything through a fresh client.
 func (s *sim) checkView(c *client) {
+	s.checkShared(c)
 	for _, o := range s.owners {
 		for _, p := range o.names.places() {
 			if !s.quorum() && !s.hasDir(p.dir, now()) {

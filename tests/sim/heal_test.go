@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"testing"
 	"time"
 
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/afr/heal"
-	"github.com/gofs/gofs/xlators/faults"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
 )
@@ -40,15 +40,14 @@ func (s *sim) healer(id uint64) *heal.Healer {
 	}
 	var subs []xlator.Xlator
 	for i, b := range s.bricks {
-		f, err := faults.New(xlator.Env{}, nil, []xlator.Xlator{b})
-		if err != nil {
-			s.t.Fatal(err)
+		l := s.newLink(fmt.Sprint("link healer-b", i), b, id)
+		switch id {
+		case 948:
+			s.vlinks = append(s.vlinks, l)
+		case 949:
+			s.hlinks = append(s.hlinks, l)
 		}
-		f.(*faults.Faults).SetClient(id)
-		if id == 949 {
-			s.hlinks = append(s.hlinks, &link{Faults: f.(*faults.Faults), name: fmt.Sprint("link healer-b", i)})
-		}
-		subs = append(subs, f)
+		subs = append(subs, l)
 		cfg.Names = append(cfg.Names, fmt.Sprint("brick ", i))
 		cfg.Keys = append(cfg.Keys, fmt.Sprint("trusted.afr.v-client-", i))
 	}
@@ -87,7 +86,9 @@ func (s *sim) heal() {
 			break
 		}
 		for _, g := range gs {
-			s.show(g)
+			if testing.Verbose() {
+				s.show(g)
+			}
 			o, err := h.Inode(ctx, g)
 			s.logf("healing %s: %v %v %+v", short(g), o.Kind, err, o)
 			if r == rounds-1 {
@@ -139,11 +140,11 @@ func (s *sim) checkEqual() {
 			todo = append(todo, h)
 		}
 	}
-	for _, in := range s.all() {
-		for i := range s.bricks {
-			if c := s.copyOf(i, in.gfid); c != nil && !seen[in.gfid] {
-				s.show(in.gfid)
-				s.fail("after healing, brick %d keeps %s, which has no name", i, short(in.gfid))
+	for i, b := range s.bricks {
+		for _, g := range b.journal.all() {
+			if !seen[g] {
+				s.show(g)
+				s.fail("after healing, brick %d keeps %s, which has no name", i, short(g))
 			}
 		}
 	}

@@ -1,12 +1,12 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/xlators/fop"
@@ -17,13 +17,21 @@ import (
 // features/index does on a disk.
 type index struct {
 	xlator.Pass
-	mu    sync.Mutex
-	has   map[fop.GFID]map[string]bool // guarded by mu: marks that may not be zero
-	names map[fop.GFID]map[string]bool // guarded by mu: names that were missed, by directory
+	disk *journal
+
+	mu  sync.Mutex
+	has map[fop.GFID]map[string]bool // guarded by mu: marks that may not be zero
 }
 
-func newIndex(child xlator.Xlator) *index {
-	return &index{Pass: xlator.Pass{Child: child}, has: map[fop.GFID]map[string]bool{}, names: map[fop.GFID]map[string]bool{}}
+// newIndex makes the index of a disk, over child.
+func newIndex(disk *journal, child xlator.Xlator) *index {
+	x := &index{Pass: xlator.Pass{Child: child}, disk: disk, has: map[fop.GFID]map[string]bool{}}
+	for _, g := range disk.all() {
+		if r, err := disk.inodes.Getxattr(ctx, &fop.GetxattrReq{Req: req(), GFID: g, Internal: true}); err == nil {
+			x.mark(g, r.Xattrs, false)
+		}
+	}
+	return x
 }
 
 // mark notes values of marks; never (zeros of deltas) takes a note back if add.
@@ -64,24 +72,28 @@ func (x *index) Symlink(ctx context.Context, q *fop.SymlinkReq) (*fop.EntryReply
 
 func (x *index) Xattrop(ctx context.Context, q *fop.XattropReq) (*fop.XattropReply, error) {
 	x.mark(q.GFID, q.Deltas, true)
-	x.note(q.GFID, q.EntryCreate, true)
+	x.disk.miss(q.GFID, q.EntryCreate, true)
 	r, err := x.Child.Xattrop(ctx, q)
 	switch {
 	case err == nil:
 		x.mark(q.GFID, r.Values, false)
-		x.note(q.GFID, q.EntryDelete, false)
+		x.disk.miss(q.GFID, q.EntryDelete, false)
 	case fop.IsGone(err):
 		x.mu.Lock()
 		delete(x.has, q.GFID)
-		delete(x.names, q.GFID)
 		x.mu.Unlock()
+		x.disk.forget(q.GFID)
 	}
 	return r, err
 }
 
 func (x *index) Release(ctx context.Context, q *fop.ReleaseReq) (*fop.ReleaseReply, error) {
 	r := &fop.ReleaseReply{Errnos: make([]uint32, len(q.Items))}
-	if sync, err := x.Child.Release(ctx, &fop.ReleaseReq{Req: q.Req, Sync: q.Sync}); err != nil {
+	items := make([]fop.ReleaseItem, len(q.Items))
+	for i, it := range q.Items {
+		items[i] = fop.ReleaseItem{GFID: it.GFID}
+	}
+	if sync, err := x.Child.Release(ctx, &fop.ReleaseReq{Req: q.Req, Sync: q.Sync, Items: items}); err != nil {
 		return sync, err
 	}
 	for i, it := range q.Items {
@@ -93,24 +105,8 @@ func (x *index) Release(ctx context.Context, q *fop.ReleaseReq) (*fop.ReleaseRep
 	return r, nil
 }
 
-func (x *index) note(g fop.GFID, names []string, add bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, n := range names {
-		if x.names[g] == nil {
-			x.names[g] = map[string]bool{}
-		}
-		if x.names[g][n] = add; !add {
-			delete(x.names[g], n)
-		}
-	}
-	if len(x.names[g]) == 0 {
-		delete(x.names, g)
-	}
-}
-
 // listed returns the inodes with (pending) blame of others, or that are dirty.
-func (x *index) listed(ctx context.Context, pending bool) (gs []fop.GFID) {
+func (x *index) listed(pending bool) (gs []fop.GFID) {
 	x.mu.Lock()
 	for g, keys := range x.has {
 		for k, some := range keys {
@@ -122,18 +118,30 @@ func (x *index) listed(ctx context.Context, pending bool) (gs []fop.GFID) {
 	}
 	x.mu.Unlock()
 	gs = slices.DeleteFunc(gs, func(g fop.GFID) bool {
-		_, err := x.Child.Lookup(ctx, &fop.LookupReq{Req: req(), GFID: g})
-		return fop.Errno(err) == syscall.ESTALE
+		_, err := x.disk.inodes.Stat(ctx, &fop.StatReq{GFID: g})
+		return err != nil
 	})
-	slices.SortFunc(gs, func(a, b fop.GFID) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(gs, func(a, b fop.GFID) int { return bytes.Compare(a[:], b[:]) })
 	return gs
+}
+
+// blames reports whether a mark is set on any inode that is there.
+func (x *index) blames(key string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for g, keys := range x.has {
+		if _, err := x.disk.inodes.Stat(ctx, &fop.StatReq{GFID: g}); keys[key] && err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (x *index) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.GetxattrReply, error) {
 	if q.Name != fop.PendingCountXattr {
 		return x.Child.Getxattr(ctx, q)
 	}
-	n := len(x.listed(ctx, true))
+	n := len(x.listed(true))
 	return &fop.GetxattrReply{Xattrs: []fop.Xattr{{Name: q.Name, Value: []byte(strconv.Itoa(n))}}}, nil
 }
 
@@ -141,20 +149,13 @@ func (x *index) Opendir(ctx context.Context, q *fop.OpendirReq) (*xlator.Opendir
 	l := &listing{}
 	switch q.GFID {
 	case fop.IndexPending, fop.IndexDirty:
-		l.add(x.listed(ctx, q.GFID == fop.IndexPending))
+		l.add(x.listed(q.GFID == fop.IndexPending))
 	case fop.IndexEntries:
-		x.mu.Lock()
-		for g := range x.names {
-			l.add([]fop.GFID{g})
-		}
-		x.mu.Unlock()
+		l.add(x.disk.dirs())
 	default:
-		x.mu.Lock()
-		for n := range x.names[fop.IndexNames(q.GFID)] {
+		for _, n := range x.disk.names(fop.IndexNames(q.GFID)) {
 			l.es = append(l.es, fop.Dirent{Name: n})
 		}
-		x.mu.Unlock()
-		slices.SortFunc(l.es, func(a, b fop.Dirent) int { return strings.Compare(a.Name, b.Name) })
 		if len(l.es) == 0 {
 			return x.Child.Opendir(ctx, q)
 		}

@@ -1,9 +1,9 @@
 package sim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,16 +18,14 @@ import (
 // at each time. An operation that was not acknowledged may have happened or not, on any
 // brick, so there are several possibilities; one that was acknowledged happened in all.
 // Only one operation changes it at a time.
-type history[S any] struct {
-	key func(S) string
-
+type history[S comparable] struct {
 	mu  sync.Mutex
 	cur []S // possibilities between operations
 	log []moment[S]
 }
 
 // A moment is from when on which possibilities are.
-type moment[S any] struct {
+type moment[S comparable] struct {
 	point
 	all []S
 }
@@ -54,20 +52,19 @@ func (p point) before(q point) bool {
 // tooMany possibilities are not followed further: whoever changes the thing stops.
 const tooMany = 48
 
-func newHistory[S any](key func(S) string, first ...S) *history[S] {
-	h := &history[S]{key: key, cur: first}
+func newHistory[S comparable](first ...S) *history[S] {
+	h := &history[S]{cur: first}
 	h.note(first)
 	return h
 }
 
 func (h *history[S]) note(all []S) { h.log = append(h.log, moment[S]{now(), all}) }
 
-func (h *history[S]) distinct(ss []S) []S {
-	seen := map[string]bool{}
+// distinct drops what is there twice. There are few.
+func distinct[S comparable](ss []S) []S {
 	var out []S
 	for _, s := range ss {
-		if k := h.key(s); !seen[k] {
-			seen[k] = true
+		if !slices.Contains(out, s) {
 			out = append(out, s)
 		}
 	}
@@ -75,7 +72,7 @@ func (h *history[S]) distinct(ss []S) []S {
 }
 
 // A change makes a new possibility of one; or an errno, and nothing changes.
-type change[S any] func(S) (S, syscall.Errno)
+type change[S comparable] func(S) (S, syscall.Errno)
 
 // apply returns what c makes of the possibilities in which it can happen.
 func (h *history[S]) apply(c change[S]) []S {
@@ -85,14 +82,14 @@ func (h *history[S]) apply(c change[S]) []S {
 			out = append(out, n)
 		}
 	}
-	return h.distinct(out)
+	return distinct(out)
 }
 
 // begin notes that an operation runs which may lead to after.
 func (h *history[S]) begin(after []S) (either []S) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	either = h.distinct(slices.Concat(h.cur, after))
+	either = distinct(slices.Concat(h.cur, after))
 	h.note(either)
 	return either
 }
@@ -101,7 +98,7 @@ func (h *history[S]) begin(after []S) (either []S) {
 func (h *history[S]) end(all []S) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.cur = h.distinct(all)
+	h.cur = distinct(all)
 	h.note(h.cur)
 }
 
@@ -122,7 +119,7 @@ func (h *history[S]) do(c change[S], op func() error, also ...syscall.Errno) err
 		return refusal(err, also)
 	}
 	if len(after) == 0 {
-		return violation("it was acknowledged, but could not happen in any of %d possibilities, of which the first is %q", len(cur), h.key(cur[0]))
+		return violation("it was acknowledged, but could not happen in any of %d possibilities, of which the first is %v", len(cur), cur[0])
 	}
 	h.end(after)
 	return nil
@@ -154,14 +151,35 @@ func (h *history[S]) now() []S {
 func (h *history[S]) since(p point) []S {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var out []S
+	return distinct(slices.Concat(h.from(p)...))
+}
+
+// from returns the possibilities of each moment from p until now; mu is held.
+func (h *history[S]) from(p point) (all [][]S) {
 	for i := len(h.log) - 1; i >= 0; i-- {
-		out = append(out, h.log[i].all...)
+		all = append(all, h.log[i].all)
 		if h.log[i].before(p) {
 			break
 		}
 	}
-	return h.distinct(out)
+	return all
+}
+
+// always reports whether it has been s, and nothing else, from p until now.
+func (h *history[S]) always(s S, p point) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := len(h.log) - 1; i >= 0; i-- {
+		for _, t := range h.log[i].all {
+			if t != s {
+				return false
+			}
+		}
+		if h.log[i].before(p) {
+			break
+		}
+	}
+	return true
 }
 
 // violated is the error for a broken promise, as opposed to one that a fault explains.
@@ -174,7 +192,9 @@ func isViolation(err error) bool {
 	return errors.As(err, &v)
 }
 
-func violation(format string, args ...any) error { return &violated{fmt.Sprintf(format, args...)} }
+func violation(format string, args ...any) error {
+	return &violated{fmt.Sprintf(format, args...)}
+}
 
 // A place is a name in a directory.
 type place struct {
@@ -184,22 +204,43 @@ type place struct {
 
 func (p place) String() string { return fmt.Sprintf("%s/%s", short(p.dir), p.name) }
 
-func short(g fop.GFID) string { return g.String()[24:] }
+// order sorts places as their strings would be.
+func (p place) order(q place) int {
+	if c := bytes.Compare(p.dir[10:], q.dir[10:]); c != 0 {
+		return c
+	}
+	return strings.Compare(p.name, q.name)
+}
+
+// short is a GFID as it is shown: its last digits.
+type short fop.GFID
+
+func (s short) String() string { return fmt.Sprintf("%x", s[10:]) }
+
+func shorts(gs []fop.GFID) (out []short) {
+	for _, g := range gs {
+		out = append(out, short(g))
+	}
+	return out
+}
 
 // none is what a name refers to that is not there.
 var none fop.GFID
 
 // names are the names of one owner: each is followed alone.
 type names struct {
-	mu sync.Mutex
-	m  map[place]*history[fop.GFID] // guarded by mu
+	mu     sync.Mutex
+	m      map[place]*history[fop.GFID] // guarded by mu
+	sorted []place                      // guarded by mu; replaced, never changed
 }
 
 func (n *names) at(p place) *history[fop.GFID] {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.m[p] == nil {
-		n.m[p] = newHistory(short, none)
+		n.m[p] = newHistory(none)
+		i, _ := slices.BinarySearchFunc(n.sorted, p, place.order)
+		n.sorted = slices.Insert(slices.Clone(n.sorted), i, p)
 	}
 	return n.m[p]
 }
@@ -208,7 +249,7 @@ func (n *names) at(p place) *history[fop.GFID] {
 func (n *names) places() []place {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(n.m), func(a, b place) int { return strings.Compare(a.String(), b.String()) })
+	return n.sorted
 }
 
 // emptiness says what may be in a directory: something for sure, or perhaps.
@@ -231,9 +272,7 @@ type attrs struct {
 	xattr string
 }
 
-func attrsKey(a attrs) string { return fmt.Sprintf("%o %s", a.mode, a.xattr) }
-
-func same(s string) string { return s }
+func (a attrs) String() string { return fmt.Sprintf("%o %q", a.mode, a.xattr) }
 
 // inode is what the model knows about a file or directory; its owner alone changes it.
 type inode struct {
@@ -245,7 +284,7 @@ type inode struct {
 }
 
 func newInode(g fop.GFID, t fop.FileType, o *owner, mode uint32) *inode {
-	return &inode{gfid: g, typ: t, owner: o, data: newHistory(same, ""), attrs: newHistory(attrsKey, attrs{mode: mode})}
+	return &inode{gfid: g, typ: t, owner: o, data: newHistory(""), attrs: newHistory(attrs{mode: mode})}
 }
 
 // written returns data with s at off.

@@ -40,7 +40,7 @@ func (o *owner) run() {
 		o.n++
 		at := time.Now()
 		what, err := o.step()
-		if what == "" {
+		if what.format == "" {
 			continue
 		}
 		took := time.Since(at)
@@ -67,7 +67,7 @@ func (o *owner) run() {
 }
 
 // judge checks that an error is one that what went wrong in this run can explain.
-func (o *owner) judge(what string, err error) {
+func (o *owner) judge(what say, err error) {
 	switch e := fop.Errno(err); {
 	case o.s.calm && (e == syscall.ENOTCONN || e == syscall.EIO || e == syscall.ENOSPC):
 		o.s.fail("o%d %s: %v, but nothing went wrong", o.id, what, err)
@@ -90,7 +90,7 @@ func (s *sim) unclear() bool {
 }
 
 // step does one random operation.
-func (o *owner) step() (string, error) {
+func (o *owner) step() (say, error) {
 	switch k := o.rng.IntN(130); {
 	case k < 14:
 		return o.create()
@@ -158,12 +158,7 @@ func (s *sim) hasDir(g fop.GFID, since point) bool {
 func (s *sim) inode(g fop.GFID) *inode {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, in := range s.inodes {
-		if in.gfid == g {
-			return in
-		}
-	}
-	return nil
+	return s.byGFID[g]
 }
 
 // at returns what may be at a place, nil if nothing may.
@@ -192,7 +187,7 @@ func (o *owner) somewhere(dir bool) place {
 	return place{p, fmt.Sprintf("o%d.f%d", o.id, o.rng.IntN(3))}
 }
 
-func (o *owner) create() (string, error) {
+func (o *owner) create() (say, error) {
 	p := o.somewhere(false)
 	in := newInode(gfid(o.rng), fop.TypeReg, o, 0o644)
 	o.s.add(in)
@@ -201,7 +196,7 @@ func (o *owner) create() (string, error) {
 	if f.append {
 		flags |= syscall.O_APPEND
 	}
-	what := fmt.Sprintf("create %v = %s", p, short(in.gfid))
+	what := says("create %v = %s", p, short(in.gfid))
 	err := o.names.at(p).do(adding(in), func() error {
 		r, err := o.c.Create(ctx, &fop.CreateReq{Req: req(), Parent: p.dir, Name: p.name, GFID: in.gfid, Mode: 0o644, Flags: flags})
 		if err == nil {
@@ -228,18 +223,18 @@ func adding(in *inode) change[fop.GFID] {
 	}
 }
 
-func (o *owner) mkdir() (string, error) {
+func (o *owner) mkdir() (say, error) {
 	p := o.somewhere(true)
 	in := newInode(gfid(o.rng), fop.TypeDir, o, 0o755)
 	o.s.add(in)
-	return fmt.Sprintf("mkdir %v = %s", p, short(in.gfid)), o.names.at(p).do(adding(in), func() error {
+	return says("mkdir %v = %s", p, short(in.gfid)), o.names.at(p).do(adding(in), func() error {
 		_, err := o.c.Mkdir(ctx, &fop.MkdirReq{Req: req(), Parent: p.dir, Name: p.name, GFID: in.gfid, Mode: 0o755})
 		return err
 	})
 }
 
 // remove is unlink or rmdir.
-func (o *owner) remove() (string, error) {
+func (o *owner) remove() (say, error) {
 	dir := o.rng.IntN(3) == 0
 	t := fop.TypeReg
 	if dir {
@@ -247,10 +242,10 @@ func (o *owner) remove() (string, error) {
 	}
 	p, ok := pick(o.rng, o.mine(t))
 	if !ok {
-		return "", nil
+		return say{}, nil
 	}
 	if !dir {
-		return fmt.Sprintf("unlink %v", p), o.names.at(p).do(removing(o, false), func() error {
+		return says("unlink %v", p), o.names.at(p).do(removing(o, false), func() error {
 			_, err := o.c.Unlink(ctx, &fop.UnlinkReq{Req: req(), Parent: p.dir, Name: p.name})
 			return err
 		})
@@ -259,7 +254,7 @@ func (o *owner) remove() (string, error) {
 	if o.perhapsFull(p) {
 		also = append(also, syscall.ENOTEMPTY)
 	}
-	return fmt.Sprintf("rmdir %v", p), o.names.at(p).do(removing(o, true), func() error {
+	return says("rmdir %v", p), o.names.at(p).do(removing(o, true), func() error {
 		_, err := o.c.Rmdir(ctx, &fop.RmdirReq{Req: req(), Parent: p.dir, Name: p.name})
 		return err
 	}, also...)
@@ -286,7 +281,7 @@ func removing(o *owner, dir bool) change[fop.GFID] {
 	}
 }
 
-func (o *owner) rename() (string, error) {
+func (o *owner) rename() (say, error) {
 	dir := o.rng.IntN(3) == 0
 	t := fop.TypeReg
 	if dir {
@@ -295,9 +290,9 @@ func (o *owner) rename() (string, error) {
 	from, ok := pick(o.rng, o.mine(t))
 	to := o.somewhere(dir)
 	if !ok || from == to {
-		return "", nil
+		return say{}, nil
 	}
-	what := fmt.Sprintf("rename %v to %v", from, to)
+	what := says("rename %v to %v", from, to)
 	a, b := o.names.at(from), o.names.at(to)
 	var right []syscall.Errno
 	moved := slices.DeleteFunc(slices.Clone(a.now()), func(g fop.GFID) bool { return g == none })
@@ -329,16 +324,16 @@ func (o *owner) rename() (string, error) {
 	return what, nil
 }
 
-func (o *owner) link() (string, error) {
+func (o *owner) link() (say, error) {
 	from, ok := pick(o.rng, o.mine(fop.TypeReg))
 	if !ok {
-		return "", nil
+		return say{}, nil
 	}
 	in, to := o.at(from), o.somewhere(false)
 	if !certain(in, now()) {
-		return "", nil // a file that is open may be linked though it has lost its last name
+		return say{}, nil // a file that is open may be linked though it has lost its last name
 	}
-	return fmt.Sprintf("link %s as %v", short(in.gfid), to), o.names.at(to).do(adding(in), func() error {
+	return says("link %s as %v", short(in.gfid), to), o.names.at(to).do(adding(in), func() error {
 		_, err := o.c.Link(ctx, &fop.LinkReq{Req: req(), GFID: in.gfid, Parent: to.dir, Name: to.name})
 		return err
 	})
@@ -348,7 +343,7 @@ func (o *owner) link() (string, error) {
 func certain(in *inode, since point) bool {
 	o := in.owner
 	for _, p := range o.names.places() {
-		if !slices.ContainsFunc(o.names.at(p).since(since), func(g fop.GFID) bool { return g != in.gfid }) {
+		if o.names.at(p).always(in.gfid, since) {
 			return true
 		}
 	}
@@ -363,17 +358,17 @@ func excuse(in *inode, since point, err error) error {
 		if !certain(in, since) {
 			return nil
 		}
-		return violation("%v, but %s has a name", e, short(in.gfid))
+		return violation("%v, but %v has a name", e, short(in.gfid))
 	default:
 		return violation("%v on %s", e, short(in.gfid))
 	}
 	return err
 }
 
-func (o *owner) open() (string, error) {
+func (o *owner) open() (say, error) {
 	p, ok := pick(o.rng, o.mine(fop.TypeReg))
 	if !ok || len(o.files) > 4 {
-		return "", nil
+		return say{}, nil
 	}
 	f := &openFile{in: o.at(p), append: o.rng.IntN(3) == 0}
 	flags := uint32(syscall.O_RDWR)
@@ -385,31 +380,31 @@ func (o *owner) open() (string, error) {
 		f.File = r.File
 		o.files = append(o.files, f)
 	}
-	return "open " + short(f.in.gfid), excuse(f.in, now(), err)
+	return says("open %s", short(f.in.gfid)), excuse(f.in, now(), err)
 }
 
-func (o *owner) closeOne() (string, error) {
+func (o *owner) closeOne() (say, error) {
 	if len(o.files) == 0 {
-		return "", nil
+		return say{}, nil
 	}
 	i := o.rng.IntN(len(o.files))
 	f := o.files[i]
 	o.files = slices.Delete(o.files, i, i+1)
-	return "close " + short(f.in.gfid), f.Close()
+	return says("close %s", short(f.in.gfid)), f.Close()
 }
 
 // stamp is text that no other write has.
 func (o *owner) stamp() string { return fmt.Sprintf("<%d.%d>", o.id, o.n) }
 
-func (o *owner) write() (string, error) {
+func (o *owner) write() (say, error) {
 	f, ok := pick(o.rng, o.files)
 	if !ok || f.in.data.frozen() {
-		return "", nil
+		return say{}, nil
 	}
 	off, text := o.rng.IntN(40), o.stamp()
-	what := fmt.Sprintf("write %s at %d: %s", short(f.in.gfid), off, text)
+	what := says("write %s at %d: %s", short(f.in.gfid), off, text)
 	if f.append {
-		what = fmt.Sprintf("append %s: %s", short(f.in.gfid), text)
+		what = says("append %s: %s", short(f.in.gfid), text)
 	}
 	return what, o.changed(f.in, func(d string) (string, syscall.Errno) {
 		if f.append {
@@ -444,16 +439,16 @@ func (o *owner) changed(in *inode, c change[string], op func() error) error {
 	return err
 }
 
-func (o *owner) truncate() (string, error) {
+func (o *owner) truncate() (say, error) {
 	p, ok := pick(o.rng, o.mine(fop.TypeReg))
 	if !ok {
-		return "", nil
+		return say{}, nil
 	}
 	in, size := o.at(p), o.rng.IntN(60)
 	if in.data.frozen() {
-		return "", nil
+		return say{}, nil
 	}
-	return fmt.Sprintf("truncate %s to %d", short(in.gfid), size), o.changed(in, func(d string) (string, syscall.Errno) {
+	return says("truncate %s to %d", short(in.gfid), size), o.changed(in, func(d string) (string, syscall.Errno) {
 		return truncated(d, size), 0
 	}, func() error {
 		_, err := o.c.Truncate(ctx, &fop.TruncateReq{Req: req(), GFID: in.gfid, Size: uint64(size)})
@@ -471,13 +466,13 @@ func (o *owner) changedAttrs(in *inode, c change[attrs], op func() error) error 
 	}))
 }
 
-func (o *owner) setattr() (string, error) {
+func (o *owner) setattr() (say, error) {
 	in := o.own()
 	if in == nil || in.attrs.frozen() {
-		return "", nil
+		return say{}, nil
 	}
 	mode := uint32(o.rng.IntN(0o777))
-	return fmt.Sprintf("setattr %s mode %o", short(in.gfid), mode), o.changedAttrs(in, func(a attrs) (attrs, syscall.Errno) {
+	return says("setattr %s mode %o", short(in.gfid), mode), o.changedAttrs(in, func(a attrs) (attrs, syscall.Errno) {
 		a.mode = mode
 		return a, 0
 	}, func() error {
@@ -486,13 +481,13 @@ func (o *owner) setattr() (string, error) {
 	})
 }
 
-func (o *owner) setxattr() (string, error) {
+func (o *owner) setxattr() (say, error) {
 	in := o.own()
 	if in == nil || in.attrs.frozen() {
-		return "", nil
+		return say{}, nil
 	}
 	v := o.stamp()
-	return fmt.Sprintf("setxattr %s %s", short(in.gfid), v), o.changedAttrs(in, func(a attrs) (attrs, syscall.Errno) {
+	return says("setxattr %s %s", short(in.gfid), v), o.changedAttrs(in, func(a attrs) (attrs, syscall.Errno) {
 		a.xattr = v
 		return a, 0
 	}, func() error {
@@ -536,11 +531,11 @@ func (o *owner) since(x *owner) point {
 }
 
 // read reads a whole file, through a file that is open or one opened for it.
-func (o *owner) read(in *inode) (string, error) {
+func (o *owner) read(in *inode) (say, error) {
 	if in == nil || in.typ != fop.TypeReg {
-		return "", nil
+		return say{}, nil
 	}
-	what := "read " + short(in.gfid)
+	what := says("read %s", short(in.gfid))
 	since := o.since(in.owner)
 	i := slices.IndexFunc(o.files, func(f *openFile) bool { return f.in == in })
 	var f xlator.File
@@ -565,7 +560,7 @@ func (o *owner) read(in *inode) (string, error) {
 	if !slices.Contains(may, got) && (in.owner.c == o.c || !mixed(got, may)) {
 		return what, violation("read %q of %s, want one of %q", got, short(in.gfid), may)
 	}
-	return what + " = " + got, nil
+	return says("read %s = %s", short(in.gfid), got), nil
 }
 
 // mixed reports whether every byte, and the length, is from some possibility. A copy that
@@ -583,15 +578,15 @@ func mixed(got string, may []string) bool {
 	return true
 }
 
-func (o *owner) stat() (string, error) {
+func (o *owner) stat() (say, error) {
 	in := o.own()
 	if o.rng.IntN(2) == 0 {
 		in = o.anybodys()
 	}
 	if in == nil {
-		return "", nil
+		return say{}, nil
 	}
-	what, since := "stat "+short(in.gfid), o.since(in.owner)
+	what, since := says("stat %s", short(in.gfid)), o.since(in.owner)
 	r, err := o.c.Stat(ctx, &fop.StatReq{Req: req(), GFID: in.gfid})
 	if err != nil {
 		return what, excuse(in, since, err)
@@ -606,7 +601,7 @@ func (o *owner) stat() (string, error) {
 }
 
 // lookup looks at a name of anybody's, which may or may not be there.
-func (o *owner) lookup() (string, error) {
+func (o *owner) lookup() (say, error) {
 	x, _ := pick(o.rng, o.s.owners)
 	p := place{o.s.shared[o.rng.IntN(len(o.s.shared))], fmt.Sprintf("o%d.f%d", x.id, o.rng.IntN(3))}
 	if q, ok := pick(o.rng, x.mine(fop.TypeReg)); ok && o.rng.IntN(2) == 0 {
@@ -614,20 +609,17 @@ func (o *owner) lookup() (string, error) {
 	}
 	since := o.since(x)
 	r, err := o.c.Lookup(ctx, &fop.LookupReq{Req: req(), Parent: p.dir, Name: p.name})
-	what := fmt.Sprintf("lookup %v", p)
+	what := says("lookup %v", p)
 	return what, x.seen(p, since, r, err, o.s)
 }
 
 // seen checks what a lookup of one of the owner's names said.
 func (o *owner) seen(p place, since point, r *fop.LookupReply, err error, s *sim) error {
-	var may []string
-	for _, g := range o.names.at(p).since(since) {
-		may = append(may, short(g))
-	}
-	got := short(none)
+	may := o.names.at(p).since(since)
+	got := none
 	switch e := fop.Errno(err); e {
 	case 0:
-		got = short(r.Iatt.GFID)
+		got = r.Iatt.GFID
 	case syscall.ENOENT:
 	case syscall.ESTALE:
 		if s.hasDir(p.dir, since) {
@@ -639,15 +631,15 @@ func (o *owner) seen(p place, since point, r *fop.LookupReply, err error, s *sim
 		return violation("%v", e)
 	}
 	if !slices.Contains(may, got) {
-		return violation("%v is %s, want one of %v", p, got, may)
+		return violation("%v is %s, want one of %v", p, short(got), shorts(may))
 	}
 	return nil
 }
 
 // list lists a shared directory in small pieces and checks the owner's own names.
-func (o *owner) list() (string, error) {
+func (o *owner) list() (say, error) {
 	d, _ := pick(o.rng, o.s.shared)
-	what := "list " + short(d)
+	what := says("list %s", short(d))
 	got, err := listAll(o.c, d, fmt.Sprintf("o%d.", o.id), func() { time.Sleep(time.Duration(o.rng.IntN(int(100 * time.Millisecond)))) })
 	if err != nil {
 		return what, err
@@ -695,7 +687,7 @@ func (o *owner) listed(d fop.GFID, got map[string]fop.GFID) error {
 		}
 		known[p.name] = true
 		if may := o.names.at(p).now(); !slices.Contains(may, got[p.name]) {
-			return violation("%v is listed as %s, want one of %v", p, short(got[p.name]), may)
+			return violation("%v is listed as %s, want one of %v", p, short(got[p.name]), shorts(may))
 		}
 	}
 	for name := range got {
