@@ -39,7 +39,8 @@ type Truth struct {
 // does not have, of a file whose content is lost, goes: its removal was begun.
 //
 // When merging, acknowledged changes stand against each other: a name that somebody has
-// stays, except that of a directory that lives elsewhere, and different inodes under
+// stays, except that of a directory that lives elsewhere or a file whose content is lost,
+// and different inodes under
 // one name are left to the user unless more than half have the same.
 func (b *Ballot) Judge() Truth {
 	winner := b.winner()
@@ -112,6 +113,9 @@ func (b *Ballot) merge(first Sight, others []Sight) Truth {
 		return b.quorumOf()
 	}
 	with := b.holders(first.GFID)
+	if with != b.Voters && b.Lost(first) {
+		return Truth{}
+	}
 	if without := b.Voters &^ with; first.Type == fop.TypeDir && b.Lives(first.GFID)&without != 0 {
 		// A directory has one name: that which more have, or the first.
 		if without.Len() > with.Len() || without.Len() == with.Len() && lowest(without) < lowest(with) {

@@ -35,6 +35,7 @@ func TestBallot(t *testing.T) {
 		{what: "the same, where more have the name", sights: []Sight{file(g), none, file(g)}, lives: map[fop.GFID]Set{g: 0b101}, lost: g},
 		{what: "what all have stays, whatever its content", sights: []Sight{file(g), file(g)}, lives: map[fop.GFID]Set{g: 0b11}, lost: g, want: g},
 		{what: "merging keeps names", sights: []Sight{none, file(g)}, merge: true, lives: map[fop.GFID]Set{g: 0b11}, want: g},
+		{what: "merging does not keep a file whose content is lost", sights: []Sight{none, none, file(g)}, merge: true, lives: map[fop.GFID]Set{g: 0b100}, lost: g},
 		{what: "merging leaves a directory where the first has it", sights: []Sight{none, dir(g)}, merge: true, lives: map[fop.GFID]Set{g: 0b11}},
 		{what: "merging keeps a directory that nobody has elsewhere", sights: []Sight{none, dir(g)}, merge: true, lives: map[fop.GFID]Set{g: 0b10}, want: g},
 		{what: "merging different inodes", sights: []Sight{file(g), file(h)}, merge: true, torn: true},

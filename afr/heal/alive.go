@@ -37,14 +37,18 @@ func (n *nameHeal) lives(ctx context.Context, g fop.GFID) (s set) {
 }
 
 // lost reports whether the content of a file can be had nowhere: it is gone where it was,
-// and who still has the file has missed changes of it, or stores no data.
+// and who still has the file has missed changes of it, or stores no data. While copies of the
+// directory are merged, all content counts that there is.
 func (n *nameHeal) lost(ctx context.Context, s changelog.Sight) bool {
 	if s.Type != fop.TypeReg {
 		return false
 	}
 	c, stores := n.copiesOf(ctx, s.GFID), n.h.stores()
-	return c.m.Replied|c.missing == n.h.all() && c.missing&stores != 0 &&
-		c.m.Replied&stores&^c.m.Accused(changelog.Data) == 0
+	has := c.m.Replied & stores
+	if n.d.Doubt != changelog.Split {
+		has &^= c.m.Accused(changelog.Data)
+	}
+	return c.m.Replied|c.missing == n.h.all() && c.missing&stores != 0 && has == 0
 }
 
 // named reports whether child i has g under a name that is right; unknown, if that cannot
@@ -59,7 +63,11 @@ func (n *nameHeal) named(ctx context.Context, i int, g fop.GFID, depth int, unkn
 			return true
 		}
 	}
-	return unknown && len(ls) == 0 // a name that was never recorded
+	if !unknown || len(ls) > 0 {
+		return false
+	}
+	_, err := n.h.children[i].Stat(ctx, &fop.StatReq{Req: fop.Req{Caller: caller()}, GFID: g})
+	return !fop.IsGone(err) // it may have a name that was never recorded
 }
 
 // believed reports whether a name is right; unknown, if that cannot be told.

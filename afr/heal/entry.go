@@ -47,12 +47,36 @@ func (d *dirHeal) name(ctx context.Context, name string) {
 			wrong |= changelog.Of(i)
 		}
 	}
-	on(wrong, func(i int) (struct{}, error) {
+	last := set(0)
+	if n.going {
+		// Who stores no data may be the one that knows that a copy is stale: it forgets last.
+		last = wrong &^ n.h.stores()
+	}
+	n.fixAll(ctx, wrong&^last)
+	if last != 0 && n.gone(ctx, wrong&^last) {
+		n.fixAll(ctx, last)
+	}
+}
+
+// fixAll makes the name what it is to be on the children in s.
+func (n *nameHeal) fixAll(ctx context.Context, s set) {
+	on(s, func(i int) (struct{}, error) {
 		if err := n.fix(ctx, i); err != nil {
-			d.lose(i, "name "+name, err)
+			n.lose(i, "name "+n.name, err)
 		}
 		return struct{}{}, nil
 	})
+}
+
+// gone reports whether no child in s has the name.
+func (n *nameHeal) gone(ctx context.Context, s set) bool {
+	for i := range s.Each {
+		_, err := n.h.children[i].Lookup(ctx, &fop.LookupReq{Req: n.l.req(i), Parent: n.gfid, Name: n.name})
+		if fop.Errno(err) != syscall.ENOENT {
+			return false
+		}
+	}
+	return true
 }
 
 // look sees what the copies have under the name. false: some cannot say.
