@@ -2,4 +2,4 @@
 
 package sim
 
-const usualRuns = 2000
+const usualRuns = 150

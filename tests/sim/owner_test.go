@@ -420,10 +420,15 @@ func (o *owner) write() (say, error) {
 	})
 }
 
-// changed runs a change of data; an inode that may be gone may answer so.
+// changed runs a change of data.
 func (o *owner) changed(in *inode, c change[string], op func() error) error {
+	return changedIn(in, in.data, c, op)
+}
+
+// changedIn runs a change of an inode; one that may be gone may answer so.
+func changedIn[S comparable](in *inode, h *history[S], c change[S], op func() error) error {
 	var gone error
-	err := in.data.do(c, func() error {
+	err := h.do(c, func() error {
 		err := op()
 		switch excused := excuse(in, now(), err); {
 		case excused == nil && err != nil:
@@ -456,14 +461,9 @@ func (o *owner) truncate() (say, error) {
 	})
 }
 
+// changedAttrs is changed for attributes.
 func (o *owner) changedAttrs(in *inode, c change[attrs], op func() error) error {
-	return excuse(in, now(), in.attrs.do(c, func() error {
-		err := op()
-		if excuse(in, now(), err) == nil && err != nil {
-			return syscall.ENOTCONN
-		}
-		return err
-	}))
+	return changedIn(in, in.attrs, c, op)
 }
 
 func (o *owner) setattr() (say, error) {
