@@ -2,4 +2,4 @@
 
 package sim
 
-const usualRuns = 150
+const usualRuns = 700
