@@ -3,7 +3,6 @@ package mount
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -56,49 +55,15 @@ func (a *admin) run(ctx context.Context) {
 		a.log.Info("the daemon cannot ask this mount", "reason", err)
 		return
 	}
-	defer context.AfterFunc(ctx, func() { l.Close() })() // also removes the socket
-	routes := mgmt.AdminRoutes(nil, a.answer, mgmt.AskMetrics, mgmt.AskDump)
-	for {
-		nc, err := l.Accept()
-		if err != nil {
-			if ctx.Err() == nil {
-				a.log.Error("the admin socket is lost", "reason", err)
-			}
-			return
-		}
-		wg.Go(func() {
-			nc.SetReadDeadline(time.Now().Add(5 * time.Second))
-			if kind, err := mgmt.ReadKind(nc); err != nil || kind != mgmt.KindMgmt {
-				nc.Close()
-				return
-			}
-			nc.SetReadDeadline(time.Time{})
-			if err := mgmt.Serve(ctx, nc, routes, nil); err != nil {
-				a.log.Warn("admin connection", "reason", err)
-			}
-		})
-	}
+	mgmt.ServeAdmin(ctx, l, mgmt.AdminRoutes(nil, a.answer, mgmt.AskMetrics, mgmt.AskDump), a.log)
 }
 
-// listen makes the socket, which only this user and root may use.
+// listen makes the socket. This process has the number: what is there is a dead one's.
 func (a *admin) listen() (net.Listener, error) {
 	if err := os.MkdirAll(a.runDir(), 0o755); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(a.runDir(), mgmt.MountSocket(os.Getpid()))
-	// This process has the number: what is there is a dead one's.
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, err
-	}
-	return l, nil
+	return mgmt.ListenAdmin(filepath.Join(a.runDir(), mgmt.MountSocket(os.Getpid())))
 }
 
 func (a *admin) answer(_ context.Context, method string, args json.RawMessage) (any, error) {

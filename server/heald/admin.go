@@ -8,8 +8,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/gofs/gofs/afr/heal"
 	"github.com/gofs/gofs/protocol/mgmt"
@@ -17,46 +15,9 @@ import (
 	"github.com/gofs/gofs/xlators/fop"
 )
 
-// listen listens on the admin socket. What an earlier process left is removed: the locked
-// pid file says that it is dead.
-func listen(path string) (net.Listener, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	return l, os.Chmod(path, 0o600)
-}
-
 // serveAdmin answers the daemon until ctx ends.
 func (d *Daemon) serveAdmin(ctx context.Context, l net.Listener) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	stop := context.AfterFunc(ctx, func() { l.Close() }) // also removes the socket
-	defer stop()
-	routes := mgmt.AdminRoutes(d.status, d.answer, mgmt.AskHeal, mgmt.AskHealInfo, mgmt.AskHealStats, mgmt.AskHealResolve)
-	for {
-		nc, err := l.Accept()
-		if err != nil {
-			if ctx.Err() == nil {
-				d.cfg.Log.Error("the admin socket is lost", "error", err)
-			}
-			return
-		}
-		wg.Go(func() {
-			nc.SetReadDeadline(time.Now().Add(5 * time.Second))
-			if kind, err := mgmt.ReadKind(nc); err != nil || kind != mgmt.KindMgmt {
-				nc.Close()
-				return
-			}
-			nc.SetReadDeadline(time.Time{})
-			if err := mgmt.Serve(ctx, nc, routes, nil); err != nil {
-				d.cfg.Log.Warn("admin connection", "error", err)
-			}
-		})
-	}
+	mgmt.ServeAdmin(ctx, l, mgmt.AdminRoutes(d.status, d.answer, mgmt.AskHeal, mgmt.AskHealInfo, mgmt.AskHealStats, mgmt.AskHealResolve), d.cfg.Log)
 }
 
 // status is what the process says of itself, in a brick's words.

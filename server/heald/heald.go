@@ -55,7 +55,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("cannot keep the pid file: %w", err)
 	}
 	defer pid.Close()
-	admin, err := listen(cfg.Socket)
+	admin, err := mgmt.ListenAdmin(cfg.Socket)
 	if err != nil {
 		return fmt.Errorf("cannot listen for the daemon: %w", err)
 	}
