@@ -315,3 +315,19 @@ func (c *cli) ask(question string) bool {
 
 // refused tells whether err is the daemon's answer rather than a lost connection.
 func refused(err error) bool { return mgmt.ErrorCode(err) != 0 }
+
+// report answers an order in JSON or XML, if that is wanted, or with an error that no daemon
+// gave. Otherwise it is not done: what was answered is to be said in words, and so is err.
+func (c *cli) report(r any, err error, xml func() error) (done bool, _ error) {
+	switch {
+	case err != nil && !refused(err):
+		return true, err
+	case c.json:
+		return true, c.printJSON(r, err)
+	case c.xml && err != nil:
+		return true, c.printXMLError(err)
+	case c.xml:
+		return true, xml()
+	}
+	return false, nil
+}

@@ -50,17 +50,14 @@ func (c *cli) peerProbe(ctx context.Context, args []string) error {
 		return c.badHost(args[0])
 	}
 	r, err := c.conn.Probe(ctx, args[0])
-	switch {
-	case err != nil && !refused(err):
-		return err
-	case c.json:
-		return c.printJSON(r, err)
-	case c.xml && err != nil:
-		return c.printXMLError(err)
-	case c.xml:
+	if done, err := c.report(r, err, func() error {
 		x := newXMLCode(0, r.Code, "")
 		x.leaf("output", r.Message)
 		return x.print(c.stdout)
+	}); done {
+		return err
+	}
+	switch {
 	case err != nil:
 		return fmt.Errorf("peer probe: failed: %w", err)
 	case r.Message != "":
@@ -226,18 +223,14 @@ func (c *cli) clusterRecover(ctx context.Context, args []string) error {
 		return nil
 	}
 	err := c.conn.Recover(ctx)
-	switch {
-	case err != nil && !refused(err):
-		return err
-	case c.json:
-		return c.printJSON(nil, err)
-	case c.xml && err != nil:
-		return c.printXMLError(err)
-	case c.xml:
+	if done, err := c.report(nil, err, func() error {
 		x := newXML(nil)
 		x.leaf("output", "success")
 		return x.print(c.stdout)
-	case err != nil:
+	}); done {
+		return err
+	}
+	if err != nil {
 		return fmt.Errorf("cluster recover: failed: %w", err)
 	}
 	fmt.Fprintln(c.stdout, "cluster recover: success: detach the nodes that are gone with 'peer detach HOST force'")

@@ -234,16 +234,10 @@ func (c *cli) healCount(ctx context.Context, vol, replica string) error {
 			r.Bricks = r.Bricks[first : first+r.Replica]
 		}
 	}
-	switch {
-	case err != nil && !refused(err):
+	if done, err := c.report(r, err, func() error { return c.printHealXML(r, "") }); done {
 		return err
-	case c.json:
-		return c.printJSON(r, err)
-	case c.xml && err != nil:
-		return c.printXMLError(err)
-	case c.xml:
-		return c.printHealXML(r, "")
-	case err != nil:
+	}
+	if err != nil {
 		return fmt.Errorf("Gathering count of entries to be healed%s on volume %s has been unsuccessful:\n%w", per, vol, err)
 	}
 	fmt.Fprintf(c.stdout, "Gathering count of entries to be healed%s on volume %s has been successful \n", per, vol)

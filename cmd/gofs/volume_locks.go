@@ -57,14 +57,7 @@ func (c *cli) volumeClearLocks(ctx context.Context, args []string) error {
 		return c.parsing()
 	}
 	r, err := c.conn.ClearLocks(ctx, q)
-	switch {
-	case err != nil && !refused(err):
-		return err
-	case c.json:
-		return c.printJSON(r, err)
-	case c.xml && err != nil:
-		return c.printXMLError(err)
-	case c.xml:
+	if done, err := c.report(r, err, func() error {
 		x := newXML(nil)
 		x.open("volClearLocks")
 		for _, b := range r.Bricks {
@@ -76,7 +69,10 @@ func (c *cli) volumeClearLocks(ctx context.Context, args []string) error {
 		}
 		x.close("volClearLocks")
 		return x.print(c.stdout)
-	case err != nil:
+	}); done {
+		return err
+	}
+	if err != nil {
 		return fmt.Errorf("Volume clear-locks unsuccessful\n%w", err)
 	}
 	fmt.Fprintln(c.stdout, "Volume clear-locks successful")

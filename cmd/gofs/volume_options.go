@@ -118,16 +118,10 @@ func (c *cli) volumeGet(ctx context.Context, args []string) error {
 		return usage{}
 	}
 	values, err := c.conn.Get(ctx, &mgmt.GetReq{Name: args[0], Key: args[1]})
-	switch {
-	case err != nil && !refused(err):
+	if done, err := c.report(values, err, func() error { return c.printGetXML(values) }); done {
 		return err
-	case c.json:
-		return c.printJSON(values, err)
-	case c.xml && err != nil:
-		return c.printXMLError(err)
-	case c.xml:
-		return c.printGetXML(values)
-	case err != nil:
+	}
+	if err != nil {
 		return fmt.Errorf("volume get option: failed: %w", err)
 	}
 	const row = "%-40s %-39s\n"

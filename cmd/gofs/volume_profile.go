@@ -54,15 +54,10 @@ func (c *cli) volumeProfile(ctx context.Context, args []string) error {
 		return err
 	}
 	r, err := c.conn.Profile(ctx, q)
-	switch {
-	case err != nil && !refused(err):
+	if done, err := c.report(r, err, func() error { return c.printProfileXML(q, r, view) }); done {
 		return err
-	case c.json:
-		return c.printJSON(r, err)
-	case c.xml && err != nil:
-		return c.printXMLError(err)
-	case c.xml:
-		return c.printProfileXML(q, r, view)
+	}
+	switch {
 	case err != nil:
 		return err
 	case q.Op == mgmt.ProfileStart:

@@ -76,16 +76,10 @@ func (c *cli) volumeTop(ctx context.Context, args []string) error {
 		return err
 	}
 	r, err := c.conn.Top(ctx, q)
-	switch {
-	case err != nil && !refused(err):
+	if done, err := c.report(r, err, func() error { return c.printTopXML(q, r) }); done {
 		return err
-	case c.json:
-		return c.printJSON(r, err)
-	case c.xml && err != nil:
-		return c.printXMLError(err)
-	case c.xml:
-		return c.printTopXML(q, r)
-	case err != nil:
+	}
+	if err != nil {
 		return fmt.Errorf("%w\nvolume top unsuccessful", err)
 	}
 	for i := range r.Bricks {
