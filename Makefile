@@ -25,9 +25,11 @@ demo: deps build
 demo-stop:
 	@dist/demo.sh stop
 
-# -count=1: some tests build and run the binary, which the test cache does not see.
+# -count=1: some tests build and run the binary, which the test cache does not see. What
+# runs whole processes, or simulates for minutes, has the machine to itself.
 test: deps lint
-	$(GO) test -count=1 -timeout $(TIMEOUT) -p 2 ./...
+	$(GO) test -count=1 -timeout $(TIMEOUT) -p 2 $$($(GO) list ./... | grep -v /tests/)
+	$(GO) test -count=1 -timeout $(TIMEOUT) -p 1 ./tests/...
 
 race: deps
 	CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m -p 2 ./...
