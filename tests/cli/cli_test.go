@@ -11,6 +11,7 @@
 package cli
 
 import (
+	"errors"
 	"bytes"
 	"context"
 	"fmt"
@@ -81,7 +82,8 @@ func (d *daemon) setup(e *testscript.Env, bin string) error {
 	e.Defer(func() { os.RemoveAll(d.dir) })
 	// Short, so that a row of the status table is one line.
 	bricks := fmt.Sprintf("/dev/shm/g%s", strings.TrimPrefix(d.addr, "127."))
-	if err := os.Mkdir(bricks, 0o755); err != nil {
+	// What is there is of a run that was killed: the address is this process's.
+	if err := errors.Join(os.RemoveAll(bricks), os.Mkdir(bricks, 0o755)); err != nil {
 		return err
 	}
 	e.Defer(func() { os.RemoveAll(bricks) })
