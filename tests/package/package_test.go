@@ -5,8 +5,8 @@ package package_test
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
