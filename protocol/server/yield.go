@@ -16,16 +16,16 @@ const (
 	// lately is for how long a program's call makes healers give way.
 	lately = 50 * time.Millisecond
 	// pause is how long a healer's call has others wait after it, in its own durations.
-	pause = 9
+	pause = 2
 	// mostPause bounds one wait, and mostAhead the sum of pauses: healing goes on whatever
-	// programs do.
-	mostPause = time.Second
-	mostAhead = 2 * time.Second
+	// programs do, and faster than they can change what has to be healed.
+	mostPause = 50 * time.Millisecond
+	mostAhead = 200 * time.Millisecond
 )
 
 // A yielder has healers give way to programs. Before each piece of work, when it holds no
 // lock, a healer asks for Statfs; while programs are at work the answer waits until healers
-// have used no more than a tenth of the time. All calls of healers count, save those that wait
+// have used no more than a third of the time. All calls of healers count, save those that wait
 // for locks.
 type yielder struct {
 	program atomic.Int64 // when a program's last call came, in nanoseconds since 1970
