@@ -182,7 +182,7 @@ func (c *crawler) each(ctx context.Context, t *tally, full bool, list func(func(
 // are directories that healing goes on in. What another crawler of the set is healing is
 // left to it.
 func (c *crawler) heal(ctx context.Context, t *tally, g fop.GFID, full bool) (made []fop.GFID) {
-	if ctx.Err() != nil || !c.s.claim(g) {
+	if !c.s.settled(ctx) || !c.s.claim(g) {
 		return nil
 	}
 	c.mu.Lock()

@@ -30,8 +30,9 @@ type set struct {
 	cancel       context.CancelFunc
 	running      sync.WaitGroup
 
-	mu sync.Mutex
-	up []bool // guarded by mu; by child
+	mu      sync.Mutex
+	up      []bool    // guarded by mu; by child
+	changed time.Time // guarded by mu; when a child last came or went
 	// claimed are inodes that a crawler is healing; guarded by mu.
 	claimed map[fop.GFID]bool
 }
@@ -102,10 +103,39 @@ func (s *set) event(i int, e xlator.Event) {
 	was := s.up[i]
 	s.up[i] = e.Kind == xlator.ChildUp
 	now := s.up[i]
+	if now != was {
+		s.changed = time.Now()
+	}
 	s.mu.Unlock()
 	if now && !was {
 		for _, c := range s.crawlers {
 			c.poke(false)
+		}
+	}
+}
+
+const (
+	// settling is how long a child has to be away before anything is healed without it.
+	settling = 5 * time.Second
+	// settlingLook is how often that is looked at.
+	settlingLook = 100 * time.Millisecond
+)
+
+// settled waits until all children are connected, or it has been the same ones for a while.
+// What is healed while one is away is held against that one; and after this node was cut off
+// the others come back one by one. False: ctx has ended.
+func (s *set) settled(ctx context.Context) bool {
+	for {
+		s.mu.Lock()
+		ok := !slices.Contains(s.up, false) || time.Since(s.changed) >= settling
+		s.mu.Unlock()
+		if ok {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(settlingLook):
 		}
 	}
 }
