@@ -147,8 +147,8 @@ func (b *brick) touch(in *inode, which times, t fop.Time) {
 	}
 	in.mu.Lock()
 	b.load(in)
-	b.beginMdata(in, t)
-	first := in.md.merge(which, t) && !in.dirty
+	began := b.beginMdata(in, t)
+	first := (in.md.merge(which, t) || began) && !in.dirty
 	in.dirty = in.dirty || first
 	in.mu.Unlock()
 	if first {
@@ -157,10 +157,10 @@ func (b *brick) touch(in *inode, which times, t fop.Time) {
 }
 
 // beginMdata gives in, whose mu is held, an mdata if it has none: the times that it has
-// on disk, so that none moves back.
-func (b *brick) beginMdata(in *inode, t fop.Time) {
+// on disk, so that none moves back. began: it is to be written, though t may change nothing.
+func (b *brick) beginMdata(in *inode, t fop.Time) (began bool) {
 	if in.hasMd {
-		return
+		return false
 	}
 	in.hasMd = true
 	in.md = mdata{t, t, t}
@@ -168,6 +168,7 @@ func (b *brick) beginMdata(in *inode, t fop.Time) {
 	if b.stat(in, &st) == nil {
 		in.md = mdata{timeOf(st.Ctime), timeOf(st.Mtime), timeOf(st.Atime)}
 	}
+	return true
 }
 
 // load reads the xattrs of in that are worth keeping. in.mu is held. If the disk
