@@ -147,7 +147,7 @@ func (b *brick) touch(in *inode, which times, t fop.Time) {
 	}
 	in.mu.Lock()
 	b.load(in)
-	began := b.beginMdata(in, t)
+	began := b.beginMdata(in, which, t)
 	first := (in.md.merge(which, t) || began) && !in.dirty
 	in.dirty = in.dirty || first
 	in.mu.Unlock()
@@ -156,9 +156,10 @@ func (b *brick) touch(in *inode, which times, t fop.Time) {
 	}
 }
 
-// beginMdata gives in, whose mu is held, an mdata if it has none: the times that it has
-// on disk, so that none moves back. began: it is to be written, though t may change nothing.
-func (b *brick) beginMdata(in *inode, t fop.Time) (began bool) {
+// beginMdata gives in, whose mu is held, an mdata if it has none: t for the times that are
+// changed, which the disk has already moved by its own clock, and for the others what it has.
+// began: it is to be written.
+func (b *brick) beginMdata(in *inode, which times, t fop.Time) (began bool) {
 	if in.hasMd {
 		return false
 	}
@@ -166,7 +167,15 @@ func (b *brick) beginMdata(in *inode, t fop.Time) (began bool) {
 	in.md = mdata{t, t, t}
 	var st unix.Statx_t
 	if b.stat(in, &st) == nil {
-		in.md = mdata{timeOf(st.Ctime), timeOf(st.Mtime), timeOf(st.Atime)}
+		if which&timeC == 0 {
+			in.md.ctime = timeOf(st.Ctime)
+		}
+		if which&timeM == 0 {
+			in.md.mtime = timeOf(st.Mtime)
+		}
+		if which&timeA == 0 {
+			in.md.atime = timeOf(st.Atime)
+		}
 	}
 	return true
 }

@@ -103,7 +103,7 @@ func (b *brick) utimes(in *inode, q *fop.SetattrReq) error {
 	in.mu.Lock()
 	b.load(in)
 	if q.Valid&fop.SetCtime != 0 {
-		b.beginMdata(in, q.Ctime)
+		b.beginMdata(in, timeC, q.Ctime)
 		in.md.ctime = q.Ctime
 	}
 	if in.hasMd {
