@@ -43,15 +43,7 @@ func nameAndForce(args []string) (*mgmt.VolumeReq, error) {
 // acted prints the result of a command that acts on one volume: verb is what it did,
 // element its XML.
 func (c *cli) acted(verb, element, name, more string, r *mgmt.VolumeReply, err error) error {
-	if err != nil && !refused(err) {
-		return err
-	}
-	switch {
-	case c.json:
-		return c.printJSON(r, err)
-	case c.xml && err != nil:
-		return c.printXMLError(err)
-	case c.xml:
+	if done, err := c.report(r, err, func() error {
 		x := newXML(nil)
 		x.open(element)
 		x.open("volume")
@@ -60,7 +52,10 @@ func (c *cli) acted(verb, element, name, more string, r *mgmt.VolumeReply, err e
 		x.close("volume")
 		x.close(element)
 		return x.print(c.stdout)
-	case err != nil:
+	}); done {
+		return err
+	}
+	if err != nil {
 		return fmt.Errorf("volume %s: %s: failed: %w", verb, name, err)
 	}
 	fmt.Fprintf(c.stdout, "volume %s: %s: success%s\n", verb, name, more)

@@ -25,19 +25,14 @@ var errNoNFS = errors.New("gofs has no NFS server of its own")
 // plainly prints the outcome of a command that has no result but success: good is what it says
 // then, bad goes before the reason if it failed.
 func (c *cli) plainly(result any, good, bad string, err error) error {
-	if err != nil && !refused(err) {
-		return err
-	}
-	switch {
-	case c.json:
-		return c.printJSON(result, err)
-	case c.xml && err != nil:
-		return c.printXMLError(err)
-	case c.xml:
+	if done, err := c.report(result, err, func() error {
 		x := newXML(nil)
 		x.leaf("output", good)
 		return x.print(c.stdout)
-	case err != nil:
+	}); done {
+		return err
+	}
+	if err != nil {
 		return fmt.Errorf("%s%w", bad, err)
 	}
 	fmt.Fprintln(c.stdout, good)

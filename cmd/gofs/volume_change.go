@@ -13,17 +13,10 @@ import (
 // changed prints the outcome of a command that changes a volume's bricks: good is what it
 // says then, bad goes before the reason if it failed. result fills in the XML of success.
 func (c *cli) changed(good, bad string, result func() *xmlText, r *mgmt.VolumeReply, err error) error {
-	if err != nil && !refused(err) {
+	if done, err := c.report(r, err, func() error { return result().print(c.stdout) }); done {
 		return err
 	}
-	switch {
-	case c.json:
-		return c.printJSON(r, err)
-	case c.xml && err != nil:
-		return c.printXMLError(err)
-	case c.xml:
-		return result().print(c.stdout)
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("%s: failed: %w", bad, err)
 	}
 	fmt.Fprintln(c.stdout, good)

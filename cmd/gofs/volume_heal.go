@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,18 +62,13 @@ func (c *cli) healNow(ctx context.Context, vol, form string) error {
 			}
 		}
 	}
-	kind := what
-	switch {
-	case err != nil && !refused(err):
+	if done, err := c.report(r, err, func() error { return newXML(nil).print(c.stdout) }); done {
 		return err
-	case c.json:
-		return c.printJSON(r, err)
-	case c.xml:
-		return newXML(err).print(c.stdout)
-	case err != nil:
-		return fmt.Errorf("Launching heal operation to perform %s self heal on volume %s has been unsuccessful:\n%w", kind, vol, err)
 	}
-	fmt.Fprintf(c.stdout, "Launching heal operation to perform %s self heal on volume %s has been successful \nUse heal info commands to check status.\n", kind, vol)
+	if err != nil {
+		return fmt.Errorf("Launching heal operation to perform %s self heal on volume %s has been unsuccessful:\n%w", what, vol, err)
+	}
+	fmt.Fprintf(c.stdout, "Launching heal operation to perform %s self heal on volume %s has been successful \nUse heal info commands to check status.\n", what, vol)
 	return nil
 }
 
@@ -82,14 +76,10 @@ func (c *cli) healNow(ctx context.Context, vol, form string) error {
 func (c *cli) healSwitch(ctx context.Context, vol, what, key, verb string) error {
 	err := c.conn.Set(ctx, &mgmt.SetReq{Name: vol, Options: []mgmt.Option{{Key: key, Value: verb}}})
 	title := strings.ToUpper(verb[:1]) + verb[1:]
-	switch {
-	case err != nil && !refused(err):
+	if done, err := c.report(nil, err, func() error { return newXML(nil).print(c.stdout) }); done {
 		return err
-	case c.json:
-		return c.printJSON(nil, err)
-	case c.xml:
-		return newXML(err).print(c.stdout)
-	case err != nil:
+	}
+	if err != nil {
 		return fmt.Errorf("%s %s on volume %s has been unsuccessful:\n%w", title, what, vol, err)
 	}
 	fmt.Fprintf(c.stdout, "%s %s on volume %s has been successful \n", title, what, vol)
@@ -256,14 +246,10 @@ func (c *cli) healCount(ctx context.Context, vol, replica string) error {
 // healStatistics prints the last crawls of every brick.
 func (c *cli) healStatistics(ctx context.Context, vol string) error {
 	r, err := c.conn.Heal(ctx, &mgmt.HealReq{Name: vol, What: "stats"})
-	switch {
-	case err != nil && !refused(err):
+	if done, err := c.report(r, err, func() error { return newXML(nil).print(c.stdout) }); done {
 		return err
-	case c.json:
-		return c.printJSON(r, err)
-	case c.xml:
-		return newXML(err).print(c.stdout)
-	case err != nil:
+	}
+	if err != nil {
 		return fmt.Errorf("Gathering crawl statistics on volume %s has been unsuccessful:\n%w", vol, err)
 	}
 	fmt.Fprintf(c.stdout, "Gathering crawl statistics on volume %s has been successful \n", vol)
@@ -387,7 +373,7 @@ func (c *cli) healWatch(ctx context.Context, vol string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err())
+			return ctx.Err()
 		case <-time.After(watching):
 		}
 	}
