@@ -152,11 +152,11 @@ func (r *replicate) unlockNames(ctx context.Context, l *lease, i int, names []st
 // admit reads the marks that came with the grants and checks quorum. On error nothing
 // is held.
 func (r *replicate) admit(ctx context.Context, l *lease, replies lockReplies) error {
-	m := &changelog.Matrix{N: len(r.children), Quorum: r.quorum, Stores: r.dataSet()}
+	m := r.matrix()
 	errs := make([]error, len(replies))
 	for i := range replies {
 		if errs[i] = replies[i].Err; l.locked.Has(i) {
-			r.row(m, i, replies[i].Reply.Xattrs)
+			r.row(&m, i, replies[i].Reply.Xattrs)
 		}
 	}
 	// The dirty counts include our own mark; the matrix only judges accusations.

@@ -202,6 +202,11 @@ func (r *replicate) configureQuorum(opts xlator.Options) error {
 // all is every child; dataSet every child that stores data.
 func (r *replicate) all() set { return changelog.All(len(r.children)) }
 
+// matrix is an empty one of this set.
+func (r *replicate) matrix() changelog.Matrix {
+	return changelog.Matrix{N: len(r.children), Quorum: r.quorum, Stores: r.dataSet()}
+}
+
 func (r *replicate) dataSet() set {
 	if r.arbiter >= 0 {
 		return r.all() &^ changelog.Of(r.arbiter)

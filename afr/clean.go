@@ -41,11 +41,8 @@ func (c *cleanliness) poll(r *replicate) {
 	if r.state.Load().up != r.all() {
 		return
 	}
-	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: fop.CleanXattr, Internal: true}
-	for _, a := range xlator.Wind(context.Background(), r.children, xlator.Xlator.Getxattr, q) {
-		if !saysNothingPending(a.Reply, a.Err) {
-			return
-		}
+	if !r.nothingPending(context.Background(), r.all(), fop.CleanXattr) {
+		return
 	}
 	c.until.Store(start.Add(freshFor).UnixNano())
 	if c.spoils.Load() != spoils {
@@ -53,14 +50,26 @@ func (c *cleanliness) poll(r *replicate) {
 	}
 }
 
+// nothingPending asks children, all at once, for name (fop.PendingCountXattr or
+// fop.CleanXattr), and reports whether each says 0.
+func (r *replicate) nothingPending(ctx context.Context, of set, name string) bool {
+	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: name, Internal: true}
+	idx := r.indexes(of)
+	got := xlator.Each(len(idx), func(k int) (*fop.GetxattrReply, error) { return r.children[idx[k]].Getxattr(ctx, q) })
+	for _, a := range got {
+		if a.Err != nil || len(a.Reply.Xattrs) != 1 || string(a.Reply.Xattrs[0].Value) != "0" {
+			return false
+		}
+	}
+	return true
+}
+
 // invalidated is told by child i that another client blamed a brick for having missed a
 // change of an inode. That client's program hears of the change only when this client has
 // said that it relies no more on what it saw before.
 func (r *replicate) invalidated(i int, e xlator.Event) {
 	r.clean.spoil() // first: see remember
-	if in := r.inodes.peek(e.GFID); in != nil {
-		in.forgetKnown()
-	}
+	r.inodes.forgetKnown(e.GFID)
 	if e.Name != "" {
 		r.keeper.spawn(func() {
 			q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: fop.HeardXattr + e.Name, Internal: true}

@@ -54,8 +54,7 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 		}
 		return r.children[idx[k]].Open(ctx, &qq)
 	})
-	l := &looked{}
-	l.matrix.N, l.matrix.Quorum, l.matrix.Stores = len(r.children), r.quorum, r.dataSet()
+	l := &looked{matrix: r.matrix()}
 	errs := make([]error, len(r.children))
 	f := &file{r: r, flags: q.Flags &^ syscall.O_TRUNC}
 	for k, i := range idx {

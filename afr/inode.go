@@ -87,7 +87,12 @@ func (t *inodeTable) put(in *inode) {
 	}
 }
 
-func (in *inode) forgetKnown() {
+// forgetKnown forgets what was seen of who may be read, if g is there.
+func (t *inodeTable) forgetKnown(g fop.GFID) {
+	in := t.peek(g)
+	if in == nil {
+		return
+	}
 	in.mu.Lock()
 	in.known.valid = false
 	in.mu.Unlock()

@@ -93,7 +93,7 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 	if q.Name != "" && l.present != st.up {
 		return r.lookupRest(ctx, q, l, st, leased)
 	}
-	l.matrix.N, l.matrix.Quorum, l.matrix.Stores = len(r.children), r.quorum, r.dataSet()
+	l.matrix = r.matrix()
 	for i := range l.present.Each {
 		r.row(&l.matrix, i, l.replies[i].Xattrs)
 		l.iatt = &l.replies[i].Iatt

@@ -49,7 +49,9 @@ func (r *replicate) judge(i int, reason string) {
 	up := r.state.Load().up
 	rest := up &^ r.slow.now()
 	e, can := r.children[i].(xlator.Ejector)
-	if !can || !up.Has(i) || !r.usable(rest) || !r.flawless(rest) {
+	ctx, cancel := context.WithTimeout(context.Background(), judgement) // the keeper waits for it
+	defer cancel()
+	if !can || !up.Has(i) || !r.usable(rest) || !r.nothingPending(ctx, rest, fop.PendingCountXattr) {
 		return
 	}
 	r.log.Warn("a brick is slow, and the others go on without it", "child", r.names[i], "reason", reason)
@@ -66,24 +68,4 @@ func (s *slowness) now() (slow set) {
 		}
 	}
 	return slow
-}
-
-// flawless asks children whether nothing is to be healed, on any of them.
-func (r *replicate) flawless(of set) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), judgement) // the keeper waits for it
-	defer cancel()
-	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: fop.PendingCountXattr, Internal: true}
-	idx := r.indexes(of)
-	got := xlator.Each(len(idx), func(k int) (*fop.GetxattrReply, error) { return r.children[idx[k]].Getxattr(ctx, q) })
-	for _, a := range got {
-		if !saysNothingPending(a.Reply, a.Err) {
-			return false
-		}
-	}
-	return true
-}
-
-// saysNothingPending reads the answer to a question for fop.PendingCountXattr.
-func saysNothingPending(r *fop.GetxattrReply, err error) bool {
-	return err == nil && len(r.Xattrs) == 1 && string(r.Xattrs[0].Value) == "0"
 }

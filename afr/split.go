@@ -189,8 +189,6 @@ func (r *replicate) finalize(ctx context.Context, g fop.GFID, name string) error
 
 // reread makes everybody above forget what they know of an inode.
 func (r *replicate) reread(g fop.GFID) {
-	if in := r.inodes.peek(g); in != nil {
-		in.forgetKnown()
-	}
+	r.inodes.forgetKnown(g)
 	r.w.Tell(xlator.Event{Kind: xlator.Invalidate, GFID: g})
 }

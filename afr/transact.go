@@ -336,9 +336,7 @@ func (r *replicate) blame(ctx context.Context, l *lease, class changelog.Class, 
 	}
 	ok, err := r.xattrop(ctx, l, on, q)
 	r.clean.spoil()
-	if in := r.inodes.peek(l.gfid); in != nil {
-		in.forgetKnown()
-	}
+	r.inodes.forgetKnown(l.gfid)
 	if r.quorum.Met(ok) && names == nil { // of a directory, all names are to be looked at
 		mu := l.lockState()
 		l.blamed[class] |= victims
