@@ -81,40 +81,9 @@ lose_brick() {
 }
 return_disk() { mount -o loop,noatime $W/$((BRICK + 1)).img $W/b$((BRICK + 1)); }
 
-# marks: how many things the good bricks' indexes list; GlusterFS and gofs both read them.
-marks() {
-	find $W/b?/v/.glusterfs/indices -mindepth 2 -type f ! -name 'xattrop-*' ! -name 'dirty-*' ! -name 'entry-changes-*' | wc -l
-}
-
-zero() { # zero COMMAND...: its heal info says 0 of each brick
-	"$@" volume heal v info | tee $W/info | grep -c '^Number of entries: 0$' | grep -qx 3
-}
-
 tidied() { # GlusterFS's healer has removed what it kept in its own directory
 	gluster volume heal v
 	[ -z "$(find $W/b?/v/.glusterfs-anonymous-inode-* -mindepth 1 2>/dev/null)" ]
-}
-
-# held BRICK: everything that must be the same on all bricks; an arbiter has no data.
-held() {
-	cd $W/b$1/v
-	local arbiter=no
-	case "$TYPE" in *arbiter*) [ $1 = 3 ] && arbiter=yes ;; esac
-	find . -path ./.glusterfs -prune -o -name '.glusterfs-anonymous*' -prune -o -mindepth 1 -printf '%p %y %m %U %G %l %n\n' | LC_ALL=C sort
-	find . -path ./.glusterfs -prune -o -name '.glusterfs-anonymous*' -prune -o -mindepth 1 -print0 | LC_ALL=C sort -z |
-		xargs -0 getfattr -h -d -e hex -m '^(user|trusted.gfid|trusted.glusterfs.dht)' 2>/dev/null
-	# No copy is accused any more, and none is dirty.
-	find . -path ./.glusterfs -prune -o -mindepth 1 -print0 | LC_ALL=C sort -z |
-		xargs -0 getfattr -h -d -e hex -m '^trusted.afr' 2>/dev/null | grep -v '^#\|=0x0*$\|^$' || true
-	[ $arbiter = yes ] || find . -path ./.glusterfs -prune -o -name '.glusterfs-anonymous*' -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
-	cd /
-}
-
-all_equal() { # all_equal WHO: the bricks are, and no index lists anything
-	for b in 1 2 3; do held $b >$W/held$b; done
-	same "$1: brick 2 and brick 1" $W/held1 $W/held2
-	case "$TYPE" in *arbiter*) sed -i '/^[0-9a-f]\{64\} /d' $W/held1 ;; esac
-	same "$1: brick 3 and brick 1" $W/held1 $W/held3
 }
 
 fail() { echo "$@"; cat $W/info; find $W/b?/v/.glusterfs/indices -type f; tail -20 $W/glog/heald*.log 2>/dev/null; exit 1; }
