@@ -340,12 +340,9 @@ func (d *distribute) emptyOn(ctx context.Context, q *fop.Req, g fop.GFID, i int)
 		return err
 	}
 	defer o.Dir.Close()
-	for off := uint64(0); ; {
-		r, err := o.Dir.Readdirp(ctx, &fop.ReaddirpReq{Req: fop.Req{Caller: q.Caller}, Off: off, Size: 64 << 10, Plus: true, Want: []string{layout.LinktoXattr}})
-		if err != nil {
-			return err
-		}
-		for _, e := range r.Entries {
+	all := fop.ReaddirpReq{Req: fop.Req{Caller: q.Caller}, Size: 64 << 10, Plus: true, Want: []string{layout.LinktoXattr}}
+	return xlator.ListAll(ctx, o.Dir, all, func(es []fop.Dirent) error {
+		for _, e := range es {
 			if _, link := fop.XattrOf(e.Xattrs, layout.LinktoXattr); !link || e.Iatt.Type != fop.TypeReg {
 				return syscall.ENOTEMPTY
 			}
@@ -354,10 +351,7 @@ func (d *distribute) emptyOn(ctx context.Context, q *fop.Req, g fop.GFID, i int)
 				return syscall.ENOTEMPTY
 			}
 			d.dropLinkto(ctx, q, i, g, e.Name, e.Iatt.GFID)
-			off = e.Off
 		}
-		if r.EOF || len(r.Entries) == 0 {
-			return nil
-		}
-	}
+		return nil
+	})
 }

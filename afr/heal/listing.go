@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
 )
 
 // page is the size of the pieces in which directories are listed.
@@ -18,19 +19,7 @@ func (h *Healer) list(ctx context.Context, i int, req fop.Req, g fop.GFID, f fun
 		return err
 	}
 	defer o.Dir.Close()
-	for off := uint64(0); ; {
-		r, err := o.Dir.Readdirp(ctx, &fop.ReaddirpReq{Req: req, Off: off, Size: page})
-		if err != nil {
-			return err
-		}
-		if err := f(r.Entries); err != nil {
-			return err
-		}
-		if r.EOF || len(r.Entries) == 0 {
-			return nil
-		}
-		off = r.Entries[len(r.Entries)-1].Off
-	}
+	return xlator.ListAll(ctx, o.Dir, fop.ReaddirpReq{Req: req, Size: page}, f)
 }
 
 // whole compares the listings of all copies and heals where they differ. In memory is one

@@ -9,6 +9,7 @@ import (
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/protocol/mgmt"
 	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
 )
 
 // What the daemon asks while it changes the bricks of a volume.
@@ -31,32 +32,31 @@ func (b *process) blame(ctx context.Context, q *mgmt.BlameAsk) (*mgmt.BlameRepor
 		return nil, fmt.Errorf("the brick's index cannot be read: %w", err)
 	}
 	defer o.Dir.Close()
-	for off := uint64(0); ; {
-		list, err := o.Dir.Readdirp(ctx, &fop.ReaddirpReq{Req: asDaemon, Off: off, Size: page})
-		if err != nil {
-			return nil, fmt.Errorf("the brick's index cannot be read: %w", err)
-		}
-		for i := range list.Entries {
-			g := list.Entries[i].Iatt.GFID
+	err = xlator.ListAll(ctx, o.Dir, fop.ReaddirpReq{Req: asDaemon, Size: page}, func(es []fop.Dirent) error {
+		for i := range es {
+			g := es[i].Iatt.GFID
 			ids, err := b.blamed(ctx, g, q.Bricks)
-			if err != nil {
-				return nil, err
-			}
-			if len(ids) == 0 {
-				continue
-			}
-			if len(r.Inodes) == mostBlamed {
+			switch {
+			case err != nil:
+				return err
+			case len(ids) == 0:
+			case len(r.Inodes) == mostBlamed:
 				r.More = true
-				return r, nil
+				return errEnough
+			default:
+				r.Inodes = append(r.Inodes, mgmt.Blame{GFID: g.String(), Bricks: ids})
 			}
-			r.Inodes = append(r.Inodes, mgmt.Blame{GFID: g.String(), Bricks: ids})
 		}
-		if list.EOF || len(list.Entries) == 0 {
-			return r, nil
-		}
-		off = list.Entries[len(list.Entries)-1].Off
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, fmt.Errorf("the brick's index cannot be read: %w", err)
 	}
+	return r, nil
 }
+
+// errEnough ends a listing.
+var errEnough = errors.New("enough")
 
 // blamed returns which of bricks this one accuses of having missed changes of an inode. Marks
 // that cannot be read accuse.

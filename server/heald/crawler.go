@@ -10,6 +10,7 @@ import (
 	"github.com/gofs/gofs/afr/heal"
 	"github.com/gofs/gofs/protocol/mgmt"
 	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
 )
 
 const (
@@ -272,21 +273,14 @@ func (c *crawler) entries(ctx context.Context, dir fop.GFID, yield func(g fop.GF
 		return err
 	}
 	defer r.Dir.Close()
-	for off := uint64(0); ; {
-		p, err := r.Dir.Readdirp(ctx, &fop.ReaddirpReq{Req: asHealer, Off: off, Size: portion})
-		if err != nil {
-			return err
-		}
-		for _, e := range p.Entries {
-			off = e.Off
-			if err := yield(e.Iatt.GFID, e.Iatt.Type == fop.TypeDir); err != nil {
+	return xlator.ListAll(ctx, r.Dir, fop.ReaddirpReq{Req: asHealer, Size: portion}, func(es []fop.Dirent) error {
+		for i := range es {
+			if err := yield(es[i].Iatt.GFID, es[i].Iatt.Type == fop.TypeDir); err != nil {
 				return err
 			}
 		}
-		if p.EOF || len(p.Entries) == 0 {
-			return nil
-		}
-	}
+		return nil
+	})
 }
 
 // errNoBrick is told about a brick that is not one of this node's.
