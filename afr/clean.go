@@ -24,6 +24,23 @@ func (c *cleanliness) now() bool {
 	return t < c.until.Load()
 }
 
+// cleanOf reports whether one brick's word about g is as good as all bricks'. A file that has
+// no name any more lives on a brick only while it is open there. If the good copies end with
+// their bricks' processes or connections, so do the marks against a stale copy, and what is
+// left looks clean. So after a brick came or went, what is open has to be seen on a quorum first.
+func (r *replicate) cleanOf(g fop.GFID, st *state) bool {
+	if !r.clean.now() {
+		return false
+	}
+	in := r.inodes.peek(g)
+	if in == nil {
+		return true
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.opened == 0 || in.opened == st.sum
+}
+
 // spoil ends the belief: a brick came or went, or something was missed.
 func (c *cleanliness) spoil() {
 	c.spoils.Add(1)

@@ -157,6 +157,7 @@ func (r *replicate) markNew(ctx context.Context, g fop.GFID, t fop.FileType, o *
 
 // Create makes a file and with it the file's lease.
 func (r *replicate) Create(ctx context.Context, q *fop.CreateReq) (*xlator.CreateReply, error) {
+	sum := r.state.Load().sum
 	es, err := r.enter(ctx, &q.Req, place{q.Parent, []string{q.Name}})
 	if err != nil {
 		return nil, err
@@ -189,6 +190,7 @@ func (r *replicate) Create(ctx context.Context, q *fop.CreateReq) (*xlator.Creat
 		blamed |= o.failed
 	}
 	in := r.inodes.get(q.GFID)
+	in.open(sum)
 	f := &file{r: r, in: in, flags: q.Flags &^ (syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC)}
 	for i := range o.ok.Each {
 		f.files[i] = replies[i].File

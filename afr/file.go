@@ -37,11 +37,11 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 	first := r.prefer(q.GFID, st.up)
 	idx := r.indexes(st.up)
 	at := r.glance(st)
-	if q.Flags&syscall.O_ACCMODE == syscall.O_RDONLY && r.clean.now() {
+	if q.Flags&syscall.O_ACCMODE == syscall.O_RDONLY && r.cleanOf(q.GFID, st) {
 		// One copy is as good as all. The others are opened if this one is lost.
 		qq := *q
 		qq.Flags &^= syscall.O_TRUNC
-		if reply, err := r.openLight(ctx, &qq, first); !fop.IsDown(err) {
+		if reply, err := r.openLight(ctx, &qq, first, st); !fop.IsDown(err) {
 			return reply, err
 		}
 	}
@@ -55,6 +55,7 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 		return r.children[idx[k]].Open(ctx, &qq)
 	})
 	l := &looked{matrix: r.matrix()}
+	var gone set
 	errs := make([]error, len(r.children))
 	f := &file{r: r, flags: q.Flags &^ syscall.O_TRUNC}
 	for k, i := range idx {
@@ -65,11 +66,17 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 			l.present |= changelog.Of(i)
 			l.iatt = &l.replies[i].Iatt
 			r.row(&l.matrix, i, a.Xattrs)
+		} else if fop.IsGone(errs[i]) {
+			gone |= changelog.Of(i)
 		}
 	}
 	if !r.quorum.Met(l.present) {
 		f.closeAll()
 		return nil, r.verdict(r.all(), errs)
+	}
+	if r.removed(ctx, q.GFID, l, gone) {
+		f.closeAll()
+		return nil, syscall.ESTALE
 	}
 	return r.opened(q, f, l, at, got, idx, first)
 }
@@ -82,6 +89,7 @@ func (r *replicate) opened(q *fop.OpenReq, f *file, l *looked, at glance, got []
 		return nil, err
 	}
 	f.in = r.inodes.get(q.GFID)
+	f.in.open(at.sum)
 	r.remember(f.in, &l.matrix, at)
 	out := &xlator.OpenReply{File: f}
 	out.Iatt, out.Xattrs = reply.Iatt, reply.Xattrs

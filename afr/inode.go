@@ -29,7 +29,10 @@ type inode struct {
 	// contendedUntil: other clients work in this directory; names are locked one by one
 	// until then. Guarded by mu.
 	contendedUntil time.Time
-	light          map[*file]struct{} // guarded by mu; open for reading on one copy only
+	// opened is state.sum when the inode was last seen on a quorum of bricks, since a program
+	// here has opened it; 0: none has. Guarded by mu. See cleanOf.
+	opened uint64
+	light  map[*file]struct{} // guarded by mu; open for reading on one copy only
 
 	data  slot // the inodelk lease: data and metadata
 	names slot // the entrylk lease of a directory
@@ -124,7 +127,17 @@ func (r *replicate) remember(in *inode, m *changelog.Matrix, g glance) {
 	if r.clean.spoils.Load() == g.spoils { // blame spoils first, then makes us forget
 		in.known = k
 	}
+	if in.opened != 0 {
+		in.opened = max(in.opened, g.sum)
+	}
 	in.mu.Unlock()
+}
+
+// open notes that a program opens the inode, which was on a quorum of bricks at sum.
+func (in *inode) open(sum uint64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.opened = max(in.opened, sum)
 }
 
 // recall returns what is known, if it is still to be believed.

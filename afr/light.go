@@ -14,7 +14,7 @@ import (
 
 // openLight opens on one child of a clean set. The file is listed before the brick is
 // asked, so that a removal that comes between does not miss it.
-func (r *replicate) openLight(ctx context.Context, q *fop.OpenReq, i int) (*xlator.OpenReply, error) {
+func (r *replicate) openLight(ctx context.Context, q *fop.OpenReq, i int, st *state) (*xlator.OpenReply, error) {
 	f := &file{r: r, in: r.inodes.get(q.GFID), flags: q.Flags}
 	r.light.Add(1)
 	f.in.mu.Lock()
@@ -22,6 +22,9 @@ func (r *replicate) openLight(ctx context.Context, q *fop.OpenReq, i int) (*xlat
 		f.in.light = map[*file]struct{}{}
 	}
 	f.in.light[f] = struct{}{}
+	if f.in.opened == 0 {
+		f.in.opened = st.sum
+	}
 	f.in.mu.Unlock()
 	reply, err := r.children[i].Open(ctx, q)
 	if err != nil {

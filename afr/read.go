@@ -19,11 +19,11 @@ func (r *replicate) Lookup(ctx context.Context, q *fop.LookupReq) (*fop.LookupRe
 	if !r.usable(st.up) {
 		return nil, errDown
 	}
-	if r.clean.now() {
-		where := q.GFID
-		if q.Name != "" {
-			where = q.Parent
-		}
+	where := q.GFID
+	if q.Name != "" {
+		where = q.Parent
+	}
+	if r.cleanOf(where, st) {
 		if r.absent(q, st) {
 			return nil, syscall.ENOENT
 		}
@@ -80,6 +80,9 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 	// a quorum does not have, nobody can vouch.
 	if !r.quorum.Met(answered) || l.present == 0 || q.Name == "" && !r.quorum.Met(l.present) {
 		return nil, r.verdict(r.all(), errs)
+	}
+	if q.Name == "" && r.removed(ctx, q.GFID, l, absent) {
+		return nil, syscall.ESTALE
 	}
 	if q.Name != "" && (absent != 0 || r.mixed(l)) {
 		again, err := r.agree(ctx, q, l, absent, leased)
@@ -258,7 +261,7 @@ func (r *replicate) goodFor(ctx context.Context, g fop.GFID, class changelog.Cla
 		return r.orAway(good, live)
 	}
 	in.mu.Unlock()
-	if r.clean.now() {
+	if r.cleanOf(g, st) {
 		return st.up, nil
 	}
 	if k, ok := in.recall(st.sum, time.Now()); ok {
@@ -346,18 +349,30 @@ func (r *replicate) trusted(g fop.GFID) int {
 	if !r.usable(st.up) {
 		return -1
 	}
-	if in := r.inodes.peek(g); in != nil {
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		if s := &in.data; s.state == held && !s.lease.stale(st) {
-			l := s.lease
-			return r.prefer(g, l.good[changelog.Data]&l.good[changelog.Metadata]&l.live(st)&r.dataSet())
-		}
+	if good, leased := r.leasedGood(g, st); leased {
+		return r.prefer(g, good)
 	}
-	if r.clean.now() {
+	if r.cleanOf(g, st) {
 		return r.prefer(g, st.up)
 	}
 	return -1
+}
+
+// leasedGood returns the children with data and attributes of g that are right, if this client
+// has its lease.
+func (r *replicate) leasedGood(g fop.GFID, st *state) (good set, leased bool) {
+	in := r.inodes.peek(g)
+	if in == nil {
+		return 0, false
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s := &in.data
+	if s.state != held || s.lease.stale(st) {
+		return 0, false
+	}
+	l := s.lease
+	return l.good[changelog.Data] & l.good[changelog.Metadata] & l.live(st) & r.dataSet(), true
 }
 
 func (r *replicate) Readlink(ctx context.Context, q *fop.ReadlinkReq) (*fop.ReadlinkReply, error) {

@@ -31,7 +31,7 @@ func (s *sim) healing(h *heal.Healer, stop <-chan struct{}, rng *rand.Rand) {
 
 // healer connects a healer to all bricks.
 func (s *sim) healer(id uint64) *heal.Healer {
-	cfg := heal.Config{Name: "v-replicate-0", Arbiter: -1, Quorum: changelog.Quorum{N: len(s.bricks)}}
+	cfg := heal.Config{Name: "v-replicate-0", Arbiter: -1, Log: s.logger("healer"), Quorum: changelog.Quorum{N: len(s.bricks)}}
 	if len(s.bricks) > 2 {
 		cfg.Quorum.Type = changelog.QuorumAuto
 	}

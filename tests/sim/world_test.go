@@ -174,7 +174,7 @@ func (s *sim) connect(id int) *client {
 	if s.conf.arbiter {
 		opts["arbiter-count"] = "1"
 	}
-	x, err := afr.New(xlator.Env{Name: "v-replicate-0"}, opts, subs)
+	x, err := afr.New(xlator.Env{Name: "v-replicate-0", Log: s.logger(fmt.Sprint("client ", id))}, opts, subs)
 	if err != nil {
 		s.t.Fatal(err)
 	}
