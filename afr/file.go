@@ -41,7 +41,7 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 		// One copy is as good as all. The others are opened if this one is lost.
 		qq := *q
 		qq.Flags &^= syscall.O_TRUNC
-		if reply, err := r.openLight(ctx, &qq, first, st); !fop.IsDown(err) {
+		if reply, err := r.openLight(ctx, &qq, first, st); err == nil || !elsewhere(err) {
 			return reply, err
 		}
 	}
