@@ -10,8 +10,8 @@ import (
 	"github.com/gofs/gofs/xlators/fop"
 )
 
-// complete puts right what name in p lacks: its GFID, if another program made it, and
-// its handle. The name's stripe is held.
+// complete puts right what name in p lacks: its GFID, if another program made it or the one
+// it has is none, and its handle. The name's stripe is held.
 // ENOENT: it is too young to adopt; EIO: another inode has its GFID.
 func (b *brick) complete(p *inode, name string) error {
 	if p.gfid == fop.RootGFID && name == dotName {
@@ -22,7 +22,7 @@ func (b *brick) complete(p *inode, name string) error {
 		return err
 	}
 	g, err := b.gfidAt(p.fd, name)
-	if err == syscall.ENODATA {
+	if err == syscall.ENODATA || err == errBadGFID {
 		g, err = b.adopt(p, name, &st)
 	}
 	if err != nil {
@@ -36,11 +36,16 @@ func (b *brick) complete(p *inode, name string) error {
 
 // adopt gives an object that another program made a GFID and its times an mdata.
 func (b *brick) adopt(p *inode, name string, st *unix.Statx_t) (fop.GFID, error) {
-	if changed := time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec)); time.Since(changed) < foreignAge {
+	// One from the future is old: the clock was put back since.
+	if since := time.Since(time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec))); since >= 0 && since < foreignAge {
 		return fop.GFID{}, syscall.ENOENT
 	}
 	g := fop.NewGFID()
 	path := procPath(p.fd) + "/" + name
+	// One that is no GFID is not missed.
+	if err := unix.Lremovexattr(path, xattrGFID); err != nil && err != syscall.ENODATA {
+		return g, err
+	}
 	md := mdata{timeOf(st.Ctime), timeOf(st.Mtime), timeOf(st.Atime)}
 	if err := unix.Lsetxattr(path, xattrMdata, md.encode(), 0); err != nil {
 		return g, err
@@ -69,10 +74,10 @@ func (b *brick) completeFile(p *inode, name string, g fop.GFID, st *unix.Statx_t
 		if identOf(&hst) == identOf(st) {
 			return nil
 		}
-		if hst.Nlink > 1 {
+		if has, err := b.gfidAt(b.dot, rel); hst.Nlink > 1 && (err != nil || has == g) {
 			return duplicate(p, name, g)
 		}
-		if err := unix.Unlinkat(b.dot, rel, 0); err != nil { // a creation that was cut short
+		if err := unix.Unlinkat(b.dot, rel, 0); err != nil { // a creation that was cut short, or a handle that lies
 			return err
 		}
 	}

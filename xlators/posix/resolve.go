@@ -99,9 +99,33 @@ func (b *brick) findOne(g fop.GFID, st *unix.Statx_t) (*inode, step, error) {
 	if st.Nlink < 2 {
 		return nil, step{}, syscall.ESTALE // a creation that was cut short
 	}
+	if err := b.proveHandle(g, rel); err != nil {
+		return nil, step{}, err
+	}
 	in := b.newInode(g, st, -1)
 	b.table.add(in)
 	return in, step{}, nil
+}
+
+// proveHandle checks that the non-directory at g's handle is g. One that has lost its GFID
+// gets it back; a handle of something else goes, as if it had never been. g's stripe is held.
+// ESTALE: it is not g.
+func (b *brick) proveHandle(g fop.GFID, rel string) error {
+	has, err := b.gfidAt(b.dot, rel)
+	switch {
+	case err == nil && has == g:
+		return nil
+	case err == nil:
+		b.log.Error("a handle refers to another file; it is removed", "gfid", g, "file", has)
+		if err := unix.Unlinkat(b.dot, rel, 0); err != nil {
+			return err
+		}
+		return syscall.ESTALE
+	case err == syscall.ENODATA || err == errBadGFID:
+		b.log.Error("a file has lost its GFID; its handle tells it", "gfid", g, "error", err)
+		return unix.Lsetxattr(procPath(b.dot)+"/"+rel, xattrGFID, g[:], 0)
+	}
+	return err
 }
 
 // readHandle reads the handle of the directory g. ESTALE if it is none.
@@ -185,6 +209,9 @@ func (b *brick) openStep(p *inode, s step) (*inode, error) {
 	return in, nil
 }
 
+// errBadGFID: trusted.gfid is not one.
+var errBadGFID = fmt.Errorf("trusted.gfid is not 16 bytes, or zero: %w", syscall.EIO)
+
 // openDir opens the directory name in fd and reads its GFID. ENODATA: it has none.
 func openDir(at int, name string) (fd int, st unix.Statx_t, g fop.GFID, err error) {
 	fd, err = unix.Openat(at, name, dirFlags, 0)
@@ -201,19 +228,19 @@ func openDir(at int, name string) (fd int, st unix.Statx_t, g fop.GFID, err erro
 	return fd, st, g, nil
 }
 
-// readGFID reads trusted.gfid. ENODATA if there is none; EIO if it is not valid.
+// readGFID reads trusted.gfid. ENODATA if there is none; errBadGFID if it is not valid.
 func readGFID(get func([]byte) (int, error)) (fop.GFID, error) {
 	var buf [17]byte
 	n, err := get(buf[:])
 	if err == syscall.ERANGE || err == nil && n != 16 {
-		return fop.GFID{}, fmt.Errorf("trusted.gfid is not 16 bytes: %w", syscall.EIO)
+		return fop.GFID{}, errBadGFID
 	}
 	if err != nil {
 		return fop.GFID{}, err
 	}
 	g := fop.GFID(buf[:16])
 	if g.IsZero() {
-		return g, fmt.Errorf("trusted.gfid is zero: %w", syscall.EIO)
+		return g, errBadGFID
 	}
 	return g, nil
 }
@@ -300,7 +327,7 @@ func (b *brick) coldDir(p *inode, name string) (*inode, error) {
 	fd, st, g, err := openDir(p.fd, name)
 	switch err {
 	case nil:
-	case syscall.ENODATA:
+	case syscall.ENODATA, errBadGFID:
 		return nil, errIncomplete
 	case syscall.ENOTDIR, syscall.ELOOP:
 		return nil, errRace
@@ -333,7 +360,7 @@ func (b *brick) coldDir(p *inode, name string) (*inode, error) {
 // coldFile pins the non-directory name in p, which the table does not know.
 func (b *brick) coldFile(p *inode, name string, st *unix.Statx_t) (*inode, error) {
 	g, err := b.gfidAt(p.fd, name)
-	if err == syscall.ENODATA {
+	if err == syscall.ENODATA || err == errBadGFID {
 		return nil, errIncomplete
 	}
 	if err != nil {

@@ -336,3 +336,73 @@ func TestHealthCheck(t *testing.T) {
 		t.Errorf("health_check holds %q, %v", text, err)
 	}
 }
+
+// A handle is believed as far as the file at it says the same: a wrong one goes, a file that has
+// lost its GFID gets it back, and what is found by name gets a handle again.
+func TestWrongHandles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "b")
+	b := serve(t, dir)
+	x, y := mkfile(t, b, fop.RootGFID, "x", "of x"), mkfile(t, b, fop.RootGFID, "y", "of y")
+	lost, torn, gone := mkfile(t, b, fop.RootGFID, "lost", ""), mkfile(t, b, fop.RootGFID, "torn", ""), mkfile(t, b, fop.RootGFID, "gone", "")
+	b.Close()
+	must(t, os.Remove(handlePath(b, y)))
+	must(t, os.Link(dir+"/x", handlePath(b, y)))
+	must(t, unix.Lremovexattr(dir+"/lost", xattrGFID))
+	must(t, unix.Lsetxattr(dir+"/torn", xattrGFID, []byte("seven b"), 0))
+	must(t, os.Remove(handlePath(b, gone)))
+
+	b = serve(t, dir)
+	if a, err := b.Stat(ctx, &fop.StatReq{GFID: y}); fop.Errno(err) != syscall.ESTALE {
+		t.Errorf("Stat through the handle of another file: %+v, %v, want ESTALE", a, err)
+	}
+	for name, g := range map[string]fop.GFID{"x": x, "y": y, "gone": gone} {
+		if a, err := lookup(b, fop.RootGFID, name); err != nil || a.GFID != g {
+			t.Errorf("Lookup(%s): %v, %v, want %v", name, a.GFID, err, g)
+		}
+	}
+	for name, g := range map[string]fop.GFID{"lost": lost, "torn": torn, "y": y, "gone": gone} {
+		if a, err := b.Stat(ctx, &fop.StatReq{GFID: g}); err != nil || a.Iatt.GFID != g {
+			t.Errorf("Stat of %s: %v", name, err)
+		}
+		if a, err := lookup(b, fop.RootGFID, name); err != nil || a.GFID != g {
+			t.Errorf("Lookup(%s) later: %v, %v, want %v", name, a.GFID, err, g)
+		}
+	}
+}
+
+// Found by its name, a wrong handle is put right, too, and a GFID that is none is replaced.
+func TestWrongHandlesByName(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "b")
+	b := serve(t, dir)
+	y, torn := mkfile(t, b, fop.RootGFID, "y", "of y"), mkfile(t, b, fop.RootGFID, "torn", "")
+	d := mkdir(t, b, fop.RootGFID, "d")
+	mkfile(t, b, fop.RootGFID, "x", "of x")
+	b.Close()
+	must(t, os.Remove(handlePath(b, y)))
+	must(t, os.Link(dir+"/x", handlePath(b, y)))
+	for _, name := range []string{"/torn", "/d"} {
+		must(t, unix.Lsetxattr(dir+name, xattrGFID, make([]byte, 16), 0))
+	}
+	b = serve(t, dir)
+	if a, err := lookup(b, fop.RootGFID, "y"); err != nil || a.GFID != y {
+		t.Errorf("Lookup: %v, %v, want %v", a.GFID, err, y)
+	}
+	age(t, b, "torn")
+	age(t, b, "d")
+	for name, g := range map[string]fop.GFID{"torn": torn, "d": d} {
+		if a, err := lookup(b, fop.RootGFID, name); err != nil || a.GFID == g || a.GFID.IsZero() {
+			t.Errorf("Lookup of %s with a GFID of zeros: %v, %v, want a new one", name, a.GFID, err)
+		}
+	}
+}
+
+// A clock that was put back does not hide what was made before.
+func TestClockPutBack(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "b")
+	b := serve(t, dir)
+	future := &unix.Statx_t{Ctime: unix.StatxTimestamp{Sec: time.Now().Add(time.Hour).Unix()}}
+	must(t, os.WriteFile(dir+"/f", nil, 0o644))
+	if _, err := b.adopt(b.root, "f", future); err != nil {
+		t.Errorf("adopting what was changed in an hour: %v", err)
+	}
+}
