@@ -156,8 +156,12 @@ func (x *Index) Xattrop(ctx context.Context, q *fop.XattropReq) (*fop.XattropRep
 	return r, nil
 }
 
-// entryCounter is where a pending xattr counts changes of names (disk-format 3.1).
-const entryCounter = 8
+// counterSize is the length of a watched xattr, and entryCounter where one counts changes of
+// names (disk-format 3.1).
+const (
+	counterSize  = 12
+	entryCounter = 8
+)
 
 // record adds the names of q to the list of its directory. No list is begun where names
 // were missed already without one, as GlusterFS does with granular-entry-heal off: it
@@ -175,7 +179,7 @@ func (x *Index) record(ctx context.Context, q *fop.XattropReq) error {
 			return err
 		}
 		for _, a := range r.Xattrs {
-			if watched(a.Name, x.sets[Pending].prefix) && len(a.Value) > entryCounter && !zero(a.Value[entryCounter:]) {
+			if watched(a.Name, x.sets[Pending].prefix) && (len(a.Value) != counterSize || !zero(a.Value[entryCounter:])) {
 				return nil
 			}
 		}

@@ -401,3 +401,76 @@ func TestNewErrors(t *testing.T) {
 		t.Errorf("New without a brick: %v", err)
 	}
 }
+
+// What somebody put in the place of links and lists stops no change, is not taken for a list,
+// and goes when it is in the way.
+func TestForeignEntries(t *testing.T) {
+	dir := t.TempDir()
+	x := over(t, dir)
+	f, d := mknod(t, x, "f"), mknod(t, x, "d")
+	x.Close()
+	at := func(parts ...string) string {
+		return filepath.Join(append([]string{dir, ".glusterfs/indices"}, parts...)...)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Mkdir(at("xattrop", f.String()), 0o700))
+	must(os.Mkdir(at("xattrop", "no GFID"), 0o700))
+	must(os.WriteFile(at("dirty", "no GFID"), nil, 0o600))
+	must(os.WriteFile(at("dirty", strings.ToUpper(fop.NewGFID().String())), nil, 0o600))
+	must(os.WriteFile(at("entry-changes", d.String()), nil, 0o600))
+	must(os.Mkdir(at("entry-changes", f.String()), 0o700))
+	must(os.Mkdir(at("entry-changes", f.String(), "name"), 0o700))
+	x = over(t, dir)
+	if names, err := x.Names(d); err != nil || len(names) != 0 {
+		t.Errorf("names of a list that is a file: %q, %v", names, err)
+	}
+	add := func(g fop.GFID, v []byte, create, del []string) {
+		t.Helper()
+		_, err := x.Xattrop(context.Background(), &fop.XattropReq{GFID: g, Op: fop.XattropAdd32, Deltas: []fop.Xattr{{Name: blame, Value: v}}, EntryCreate: create, EntryDelete: del})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	entry := []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}
+	add(d, entry, []string{"one"}, nil)
+	if names, err := x.Names(d); err != nil || !slices.Equal(names, []string{"one"}) {
+		t.Errorf("names: %q, %v", names, err)
+	}
+	add(f, one, nil, nil)
+	add(f, minus, nil, []string{"name"})
+	if names, err := x.Names(f); err != nil || len(names) != 0 {
+		t.Errorf("names that are healed stay: %q, %v", names, err)
+	}
+	if l := links(t, dir, "xattrop"); slices.Contains(l, f.String()) {
+		t.Errorf("a directory in the place of a link stays: %q", l)
+	}
+}
+
+// Marks that are no counters keep an inode listed, also when they are all zeros.
+func TestUnreadableStays(t *testing.T) {
+	for _, v := range [][]byte{{}, {0}, make([]byte, 13), []byte("text")} {
+		dir := t.TempDir()
+		x := over(t, dir)
+		g := mknod(t, x, "f", fop.Xattr{Name: blame, Value: one})
+		_, err := x.Xattrop(context.Background(), &fop.XattropReq{GFID: g, Op: fop.XattropSet, Deltas: []fop.Xattr{{Name: blame, Value: v}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		xattrop(t, x, g, fop.Xattr{Name: blame, Value: zeros})
+		if l := links(t, dir, "xattrop"); !slices.Contains(l, g.String()) {
+			t.Errorf("%d bytes of garbage: not listed any more: %q", len(v), l)
+		}
+		_, err = x.Xattrop(context.Background(), &fop.XattropReq{GFID: g, Op: fop.XattropSet, Deltas: []fop.Xattr{{Name: blame, Value: zeros}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l := links(t, dir, "xattrop"); slices.Contains(l, g.String()) {
+			t.Errorf("listed although all is zero: %q", l)
+		}
+	}
+}

@@ -70,12 +70,19 @@ func (s *linkSet) touches(xs []fop.Xattr) bool {
 }
 
 // changes reports whether one of xs is watched and not zero.
-func (s *linkSet) changes(xs []fop.Xattr) bool { return !s.zeros(xs) }
-
-// zeros reports whether those of xs that are watched are zero.
-func (s *linkSet) zeros(xs []fop.Xattr) bool {
+func (s *linkSet) changes(xs []fop.Xattr) bool {
 	for i := range xs {
 		if watched(xs[i].Name, s.prefix) && !zero(xs[i].Value) {
+			return true
+		}
+	}
+	return false
+}
+
+// zeros reports whether those of xs that are watched are counters, and zero.
+func (s *linkSet) zeros(xs []fop.Xattr) bool {
+	for i := range xs {
+		if watched(xs[i].Name, s.prefix) && (!zero(xs[i].Value) || len(xs[i].Value) != counterSize) {
 			return false
 		}
 	}
@@ -176,7 +183,7 @@ func (s *linkSet) abandon(g fop.GFID) {
 
 // unlink removes g's link. That it fails does no harm: the healer purges it.
 func (s *linkSet) unlink(g fop.GFID) error {
-	err := unix.Unlinkat(s.base.dir, g.String(), 0)
+	err := remove(s.base.dir, g.String())
 	if err == nil || err == unix.ENOENT {
 		delete(s.known, g)
 		return nil
@@ -215,6 +222,16 @@ func (s *linkSet) list(ctx context.Context, cursor uint64, max int) (gfids []fop
 	return gfids, next, err
 }
 
+// remove removes a link, or what somebody else put in its place, if that is no directory with
+// something in it.
+func remove(at int, name string) error {
+	err := unix.Unlinkat(at, name, 0)
+	if err == unix.EISDIR {
+		err = unix.Unlinkat(at, name, unix.AT_REMOVEDIR)
+	}
+	return err
+}
+
 // entrySet is the directory entry-changes.
 type entrySet struct {
 	mu   sync.Mutex // held while its directories change
@@ -240,7 +257,8 @@ func checkNames(names []string) error {
 
 // has reports whether names are recorded in the directory g.
 func (e *entrySet) has(g fop.GFID) bool {
-	return unix.Faccessat(e.base.dir, g.String(), unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
+	var st unix.Stat_t
+	return unix.Fstatat(e.base.dir, g.String(), &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
 // add records names in the directory g.
@@ -258,6 +276,14 @@ func (e *entrySet) add(g fop.GFID, names []string) error {
 		return fmt.Errorf("add names in %s to the index: %w", g, err)
 	}
 	fd, err := unix.Openat(e.base.dir, dir, dirFlags, 0)
+	if err == unix.ENOTDIR || err == unix.ELOOP { // somebody else's
+		if err = unix.Unlinkat(e.base.dir, dir, 0); err == nil {
+			err = unix.Mkdirat(e.base.dir, dir, 0600)
+		}
+		if err == nil {
+			fd, err = unix.Openat(e.base.dir, dir, dirFlags, 0)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -282,7 +308,7 @@ func (e *entrySet) remove(g fop.GFID, names []string) error {
 	defer e.mu.Unlock()
 	dir := g.String()
 	fd, err := unix.Openat(e.base.dir, dir, dirFlags, 0)
-	if err == unix.ENOENT {
+	if err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ELOOP {
 		return nil
 	}
 	if err != nil {
@@ -290,7 +316,7 @@ func (e *entrySet) remove(g fop.GFID, names []string) error {
 	}
 	defer unix.Close(fd)
 	for _, n := range names {
-		if err := unix.Unlinkat(fd, n, 0); err != nil && err != unix.ENOENT {
+		if err := remove(fd, n); err != nil && err != unix.ENOENT {
 			return err
 		}
 	}
@@ -304,7 +330,7 @@ func (e *entrySet) remove(g fop.GFID, names []string) error {
 // names returns the recorded names in the directory g.
 func (e *entrySet) names(g fop.GFID) ([]string, error) {
 	fd, err := e.open(g)
-	if err == unix.ENOENT {
+	if err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ELOOP {
 		return nil, nil
 	}
 	if err != nil {
