@@ -174,22 +174,11 @@ func (r *replicate) admit(ctx context.Context, l *lease, replies lockReplies) er
 	return r.verdict(r.all(), errs)
 }
 
-// row enters a child's marks into the matrix. Marks that cannot be read count as
-// none, and are logged: a brick with broken marks must not stop the others.
+// row enters a child's marks into the matrix.
 func (r *replicate) row(m *changelog.Matrix, i int, xs []fop.Xattr) {
-	m.Replied |= changelog.Of(i)
-	for j, key := range r.keys {
-		if v, ok := fop.XattrOf(xs, key); ok {
-			c, err := changelog.Parse(v)
-			if err != nil {
-				r.log.Error("a pending xattr on a brick is not valid", "child", r.names[i], "xattr", key, "err", err)
-				continue
-			}
-			m.Pending[i][j] = c
-		}
-	}
-	if v, ok := fop.XattrOf(xs, changelog.DirtyKey); ok {
-		m.Dirty[i], _ = changelog.Parse(v)
+	err := m.Enter(i, r.keys, func(key string) ([]byte, bool) { return fop.XattrOf(xs, key) })
+	if err != nil {
+		r.log.Error("the marks of a copy cannot be read", "child", r.names[i], "error", err)
 	}
 }
 

@@ -61,10 +61,14 @@ func (c Counters) Bytes() []byte {
 // Negated returns -c, as an xattrop that takes c back adds it.
 func (c Counters) Negated() Counters {
 	for i := range c {
-		c[i] = -c[i]
+		c[i] = Back(c[i])
 	}
 	return c
 }
+
+// Back is what to add to take back n, or, of absurdly many, as many as can be taken back at
+// once (fop.Sum32).
+func Back(n uint32) uint32 { return -min(n, 1<<31) }
 
 // IsZero reports whether nothing is counted.
 func (c Counters) IsZero() bool { return c == Counters{} }
@@ -115,6 +119,44 @@ type Matrix struct {
 	Replied Set                                // children whose row is known
 	Pending [MaxReplicas][MaxReplicas]Counters // Pending[i][j]: i says that j missed changes
 	Dirty   [MaxReplicas]Counters
+	// Unread are those of Replied whose marks cannot be read. What they had to say nobody
+	// knows; they count as accusing themselves.
+	Unread Set
+}
+
+// Enter enters what child i says; value returns an xattr of its copy, if there is one,
+// and pending is the key against each child. The error tells what could not be read.
+func (m *Matrix) Enter(i int, pending []string, value func(key string) ([]byte, bool)) error {
+	m.Replied |= Of(i)
+	var err error
+	parse := func(key string) Counters {
+		v, there := value(key)
+		if there && v == nil {
+			v = []byte{}
+		}
+		c, e := Parse(v)
+		if e != nil {
+			err = fmt.Errorf("%s: %w", key, e)
+		}
+		return c
+	}
+	for j, key := range pending {
+		m.Pending[i][j] = parse(key)
+	}
+	m.Dirty[i] = parse(DirtyKey)
+	if err != nil {
+		m.Unread |= Of(i)
+		m.Pending[i] = [MaxReplicas]Counters{}
+		m.Pending[i][i] = One(Data, Metadata, Entry)
+	}
+	return err
+}
+
+// unknowing returns the children that do not say whom they accuse. If others cannot be
+// relied on for what these know, blind.
+func (m *Matrix) unknowing(q Quorum) (s Set, blind bool) {
+	s = All(m.N)&^m.Replied | m.Unread
+	return s, m.Unread != 0 && q.Met(s)
 }
 
 // Accused returns the children that some child that replied accuses of having missed
@@ -142,6 +184,9 @@ func (m *Matrix) Readable(k Class) Set {
 		stores = m.Stores
 	}
 	good := m.Replied &^ m.Accused(k)
+	if _, blind := m.unknowing(m.Quorum); blind {
+		good = 0
+	}
 	if good&stores != 0 {
 		return good
 	}

@@ -48,6 +48,13 @@ func parseRow(t *testing.T, line int, m *Matrix, text string) {
 	i := int(who[0] - 'A')
 	m.Replied |= Of(i)
 	for _, w := range strings.Fields(what) {
+		if w == "unreadable" {
+			garbage := func(string) ([]byte, bool) { return []byte("x"), true }
+			if err := m.Enter(i, make([]string, m.N), garbage); err == nil {
+				t.Fatalf("line %d: garbage was read", line)
+			}
+			continue
+		}
 		key, val, ok := strings.Cut(w, "=")
 		var c Counters
 		if _, err := fmt.Sscanf(val, "%d,%d,%d", &c[0], &c[1], &c[2]); err != nil || !ok {

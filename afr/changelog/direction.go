@@ -30,12 +30,19 @@ const (
 // children. So who is accused by fewer, counting all that did not reply as accusers, has
 // missed nothing that was acknowledged: the blame comes from changes that failed. Such
 // children are sources when there is none without any blame.
+//
+// Marks that cannot be read say nothing. If those who have such marks, with those who did not
+// reply, are a quorum, they may have acknowledged changes that all others missed.
 func (m *Matrix) Direct(k Class, q Quorum, stores Set) Direction {
 	src := m.Replied & stores &^ m.Accused(k)
 	absent := All(m.N) &^ m.Replied
-	if src == 0 {
+	unknowing, blind := m.unknowing(q)
+	switch {
+	case blind:
+		src = 0
+	case src == 0:
 		for j := range (m.Replied & stores).Each {
-			if m.Pending[j][j][k] == 0 && !q.Met(m.accusers(j, k)|absent&^Of(j)) {
+			if m.Pending[j][j][k] == 0 && !q.Met(m.accusers(j, k)|unknowing&^Of(j)) {
 				src |= Of(j)
 			}
 		}

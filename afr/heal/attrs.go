@@ -14,8 +14,12 @@ import (
 // adds to u what is to be undone. Regular files get their times with their data.
 func (j *job) attrs(ctx context.Context, l *lock, c *copies, u *undo) (changed set, err error) {
 	classes := []changelog.Class{changelog.Metadata}
-	if c.typ() != fop.TypeReg && c.typ() != fop.TypeDir {
-		classes = append(classes, changelog.Data, changelog.Entry) // they have nothing else
+	switch c.typ() { // what is marked of what it does not have
+	case fop.TypeReg:
+		classes = append(classes, changelog.Entry)
+	case fop.TypeDir:
+	default:
+		classes = append(classes, changelog.Data, changelog.Entry)
 	}
 	if !j.full && !slices.ContainsFunc(classes, c.m.Marked) {
 		return 0, nil

@@ -14,7 +14,7 @@ type copies struct {
 	m       changelog.Matrix
 	iatt    [changelog.MaxReplicas]fop.Iatt
 	missing set    // these say that there is no such inode
-	broken  string // which marks cannot be read, and why
+	broken  string // which marks cannot be read (those of m.Unread), and why
 }
 
 // look reads attributes and marks from the children that the lock is held on.
@@ -35,22 +35,11 @@ func (h *Healer) look(ctx context.Context, l *lock, g fop.GFID) *copies {
 	return c
 }
 
-// row enters a child's marks into the matrix. With marks that cannot be read nobody knows
-// whose copy is right.
+// row enters a child's marks into the matrix.
 func (h *Healer) row(c *copies, i int, xs []fop.Xattr) {
-	m := &c.m
-	m.Replied |= changelog.Of(i)
-	for j, key := range h.Keys {
-		v, _ := fop.XattrOf(xs, key)
-		var err error
-		if m.Pending[i][j], err = changelog.Parse(v); err != nil {
-			c.broken = fmt.Sprintf("%s on %s: %v", key, h.Names[i], err)
-		}
-	}
-	v, _ := fop.XattrOf(xs, changelog.DirtyKey)
-	var err error
-	if m.Dirty[i], err = changelog.Parse(v); err != nil {
-		c.broken = fmt.Sprintf("%s on %s: %v", changelog.DirtyKey, h.Names[i], err)
+	err := c.m.Enter(i, h.Keys, func(key string) ([]byte, bool) { return fop.XattrOf(xs, key) })
+	if err != nil {
+		c.broken = fmt.Sprintf("the marks on %s cannot be read: %v", h.Names[i], err)
 	}
 }
 
@@ -114,7 +103,7 @@ func (h *Healer) undoing(c *copies, equal, sources set, classes ...changelog.Cla
 		if c.m.Replied&^equal == 0 {
 			var d changelog.Counters
 			for _, k := range classes {
-				d[k] = -c.m.Dirty[i][k]
+				d[k] = changelog.Back(c.m.Dirty[i][k])
 			}
 			u.add(i, changelog.DirtyKey, d)
 		}
@@ -123,7 +112,7 @@ func (h *Healer) undoing(c *copies, equal, sources set, classes ...changelog.Cla
 			for _, k := range classes {
 				switch {
 				case equal.Has(j):
-					d[k] = -c.m.Pending[i][j][k]
+					d[k] = changelog.Back(c.m.Pending[i][j][k])
 				case c.m.Pending[i][j][k] != 0:
 				case settled && away.Has(j), equal.Has(i) && c.accusedBy(j, sources, k):
 					d[k] = 1

@@ -177,6 +177,12 @@ func (h *Healer) inode(ctx context.Context, g fop.GFID, full bool, source int) (
 	defer guard.release(ctx)
 	c := h.look(ctx, guard, g)
 	j := &job{h: h, gfid: g, full: full, source: source}
+	if c.m.Unread != 0 && h.Quorum.Met(c.m.Replied) {
+		if o := h.restate(ctx, guard, g, c, source); o.Kind > Healed {
+			return o, nil
+		}
+		c = h.look(ctx, guard, g)
+	}
 	switch {
 	case c.m.Replied == 0 && c.missing != 0:
 		h.touchIndex(ctx, g, c.missing)

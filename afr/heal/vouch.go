@@ -2,7 +2,6 @@ package heal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/gofs/gofs/afr/changelog"
@@ -73,9 +72,6 @@ func (h *Healer) accuse(ctx context.Context, g fop.GFID, i int, witnesses set) e
 	l := h.newLock(g)
 	l.held = witnesses | changelog.Of(i)
 	c := h.look(ctx, l, g)
-	if c.broken != "" {
-		return errors.New(c.broken)
-	}
 	if c.m.Replied|c.missing != l.held {
 		return errDown
 	}
@@ -90,7 +86,7 @@ func (h *Healer) accuse(ctx context.Context, g fop.GFID, i int, witnesses set) e
 		if changelog.Class(k) == changelog.Data {
 			good &= h.stores()
 		}
-		if good != 0 && c.unfinished(witnesses, changelog.Class(k)) {
+		if good != 0 && (c.m.Unread != 0 || c.unfinished(witnesses, changelog.Class(k))) {
 			lost[k] = 1
 		}
 	}

@@ -1,13 +1,36 @@
 package fop
 
+import "encoding/binary"
+
 // XattropOp is how an xattrop combines stored and given arrays.
 type XattropOp uint8
 
 const (
-	XattropAdd32 XattropOp = iota + 1 // arrays of BE32, added with wrap-around
+	XattropAdd32 XattropOp = iota + 1 // arrays of BE32, see Sum32
 	XattropAdd64                      // arrays of BE64
 	XattropSet                        // get and set
 )
+
+// Sum32 returns old, which may be nil, and delta added. A mark must not be lost: what is
+// added beyond 2^32-1 stops there, and what has another length than delta is no counter and
+// stays as it is. Deltas from 2^31 on are negative, and take away with wrap-around, so that
+// one delta takes away 2^31 at most.
+func Sum32(old, delta []byte) []byte {
+	if old != nil && len(old) != len(delta) {
+		return append([]byte{}, old...)
+	}
+	sum := make([]byte, len(delta))
+	copy(sum, old)
+	for i := 0; i+4 <= len(delta); i += 4 {
+		a, d := binary.BigEndian.Uint32(sum[i:]), binary.BigEndian.Uint32(delta[i:])
+		if v := a + d; d < 1<<31 && v < a {
+			binary.BigEndian.PutUint32(sum[i:], 1<<32-1)
+		} else {
+			binary.BigEndian.PutUint32(sum[i:], v)
+		}
+	}
+	return sum
+}
 
 // XattropReq changes counters in xattrs atomically (against other xattrops of the
 // inode) and returns the new values. A missing xattr counts as zeros; a zero delta

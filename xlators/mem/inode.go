@@ -186,19 +186,6 @@ func (b *brick) Removexattr(ctx context.Context, q *fop.RemovexattrReq) (*fop.In
 	})
 }
 
-// add32 returns old + delta as arrays of BE32 with wrap-around; old nil is zeros.
-func add32(old, delta []byte) ([]byte, error) {
-	if len(delta)%4 != 0 || old != nil && len(old) != len(delta) {
-		return nil, syscall.EINVAL
-	}
-	out := make([]byte, len(delta))
-	copy(out, old)
-	for i := 0; i < len(out); i += 4 {
-		binary.BigEndian.PutUint32(out[i:], binary.BigEndian.Uint32(out[i:])+binary.BigEndian.Uint32(delta[i:]))
-	}
-	return out, nil
-}
-
 func add64(old, delta []byte) ([]byte, error) {
 	if len(delta)%8 != 0 || old != nil && len(old) != len(delta) {
 		return nil, syscall.EINVAL
@@ -235,7 +222,7 @@ func (in *inode) xattrop(op fop.XattropOp, d fop.Xattr) ([]byte, error) {
 	var err error
 	switch op {
 	case fop.XattropAdd32:
-		v, err = add32(old, d.Value)
+		v = fop.Sum32(old, d.Value)
 	case fop.XattropAdd64:
 		v, err = add64(old, d.Value)
 	case fop.XattropSet:
@@ -247,7 +234,7 @@ func (in *inode) xattrop(op fop.XattropOp, d fop.Xattr) ([]byte, error) {
 		return nil, err
 	}
 	zero := !slices.ContainsFunc(d.Value, func(c byte) bool { return c != 0 })
-	if there || !zero {
+	if there || !zero || op == fop.XattropSet {
 		in.xattrs[d.Name] = slices.Clone(v)
 	}
 	return v, nil

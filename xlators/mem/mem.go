@@ -186,7 +186,7 @@ func (b *brick) make(q *fop.Req, parent fop.GFID, name string, a fop.Iatt, umask
 			in.xattrs[x.Name] = slices.Clone(x.Value)
 		}
 		for _, x := range mark {
-			in.xattrs[x.Name], _ = add32(nil, x.Value)
+			in.xattrs[x.Name] = fop.Sum32(nil, x.Value)
 		}
 	}
 	dir.add(name, in)

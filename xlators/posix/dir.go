@@ -162,10 +162,8 @@ func (d *openDirectory) entry(q *fop.ReaddirpReq, e dirent) (fop.Dirent, bool, e
 	if q.Plus {
 		out.Iatt = b.iatt(in, &st)
 	}
-	if len(q.Want) > 0 {
-		out.Xattrs = b.want(in, q.Want)
-	}
-	return out, true, nil
+	out.Xattrs, err = b.want(in, q.Want)
+	return out, true, err
 }
 
 // staleDir is the error of a system call in the directory in: ESTALE if it is gone.

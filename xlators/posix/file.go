@@ -100,7 +100,10 @@ func (f *file) opened(q *fop.OpenReq) (*xlator.OpenReply, error) {
 		return nil, err
 	}
 	r := &xlator.OpenReply{File: f}
-	r.Iatt, r.Xattrs = a, f.b.want(f.in, q.Want)
+	r.Iatt = a
+	if r.Xattrs, err = f.b.want(f.in, q.Want); err != nil {
+		return nil, err
+	}
 	if n := min(uint64(q.Content), a.Size); q.Content > 0 && q.Flags&unix.O_ACCMODE != unix.O_WRONLY {
 		r.Content = make([]byte, n)
 		k, err := f.pread(r.Content, 0)

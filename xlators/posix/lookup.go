@@ -32,7 +32,10 @@ func (b *brick) Lookup(_ context.Context, q *fop.LookupReq) (*fop.LookupReply, e
 		return nil, staleDir(p, err)
 	}
 	defer b.put(in)
-	r := &fop.LookupReply{Iatt: b.iatt(in, &st), Xattrs: b.want(in, q.Want)}
+	r := &fop.LookupReply{Iatt: b.iatt(in, &st)}
+	if r.Xattrs, err = b.want(in, q.Want); err != nil {
+		return nil, err
+	}
 	if err := b.content(in, q.Content, r); err != nil {
 		return nil, err
 	}
@@ -52,7 +55,10 @@ func (b *brick) lookupGFID(q *fop.LookupReq) (*fop.LookupReply, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &fop.LookupReply{Iatt: a, Xattrs: b.want(in, q.Want)}
+	r := &fop.LookupReply{Iatt: a}
+	if r.Xattrs, err = b.want(in, q.Want); err != nil {
+		return nil, err
+	}
 	return r, b.content(in, q.Content, r)
 }
 
@@ -93,44 +99,51 @@ func readFull(fd int, buf []byte) (n int, err error) {
 }
 
 // want returns those of the named xattrs that in has. Names that cannot be read are left
-// out like those that do not exist.
-func (b *brick) want(in *inode, names []string) []fop.Xattr {
+// out like those that do not exist, but not marks: a copy without them would look clean.
+func (b *brick) want(in *inode, names []string) ([]fop.Xattr, error) {
 	if len(names) == 0 {
-		return nil
+		return nil, nil
 	}
 	var out []fop.Xattr
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	b.load(in)
 	for _, n := range names {
-		if v, ok := b.value(in, n); ok {
+		v, ok, err := b.value(in, n)
+		if err != nil && cachedName(n) {
+			return nil, err
+		}
+		if ok {
 			out = append(out, fop.Xattr{Name: n, Value: v})
 		}
 	}
-	return out
+	return out, nil
 }
 
-// value returns a copy of one xattr, without asking the disk where it can. in.mu is held.
-func (b *brick) value(in *inode, name string) ([]byte, bool) {
+// value returns a copy of one xattr, if it is there, without asking the disk where it can.
+// in.mu is held.
+func (b *brick) value(in *inode, name string) (v []byte, there bool, err error) {
 	if in.loaded {
 		if name == xattrMdata && in.hasMd {
-			return in.md.encode(), true
+			return in.md.encode(), true, nil
 		}
 		if cachedName(name) {
 			v, ok := fop.XattrOf(in.xs, name)
 			if !ok || v != nil {
-				return append([]byte{}, v...), ok
+				return append([]byte{}, v...), ok, nil
 			}
 		} else if in.bare && !internalName(name) {
-			return nil, false
+			return nil, false, nil
 		}
 	}
 	var buf [256]byte
-	v, err := b.getx(in, name, buf[:])
-	if err != nil {
-		return nil, false
+	switch v, err = b.getx(in, name, buf[:]); err {
+	case nil:
+		return append([]byte{}, v...), true, nil
+	case syscall.ENODATA:
+		return nil, false, nil
 	}
-	return append([]byte{}, v...), true
+	return nil, false, err
 }
 
 // Stat implements xlator.Inodes.

@@ -63,8 +63,8 @@ func (b *brick) isLinkto(in *inode, st *unix.Statx_t) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	b.load(in)
-	_, ok := b.value(in, xattrLinkto)
-	return ok
+	_, ok, err := b.value(in, xattrLinkto)
+	return ok && err == nil
 }
 
 // unlinkName removes a name of in and, with the last, its handle. The name's stripe is

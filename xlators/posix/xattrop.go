@@ -12,9 +12,7 @@ import (
 )
 
 // Xattrop implements xlator.Cluster. It is atomic against every other change of the
-// inode's xattrs. A counter whose length differs from its delta's is taken as if cut or
-// filled with zeros to the longer of the two. EntryCreate and EntryDelete are
-// features/index's business.
+// inode's xattrs. EntryCreate and EntryDelete are features/index's business.
 func (b *brick) Xattrop(_ context.Context, q *fop.XattropReq) (*fop.XattropReply, error) {
 	for _, d := range q.Deltas {
 		if err := checkDelta(q.Op, d); err != nil {
@@ -96,22 +94,20 @@ func (b *brick) counter(in *inode, name string) (v []byte, there bool, err error
 	return v, err == nil, err
 }
 
-// combined is the pure part of an xattrop.
+// combined is the pure part of an xattrop; old is nil if there is none.
 func combined(op fop.XattropOp, old, delta []byte) []byte {
-	if op == fop.XattropSet {
+	switch {
+	case op == fop.XattropSet:
 		return append([]byte{}, delta...)
+	case op == fop.XattropAdd32:
+		return fop.Sum32(old, delta)
+	case old != nil && len(old) != len(delta):
+		return append([]byte{}, old...)
 	}
-	sum := make([]byte, max(len(old), len(delta)))
+	sum := make([]byte, len(delta))
 	copy(sum, old)
-	switch op {
-	case fop.XattropAdd32:
-		for i := 0; i+4 <= len(delta); i += 4 {
-			binary.BigEndian.PutUint32(sum[i:], binary.BigEndian.Uint32(sum[i:])+binary.BigEndian.Uint32(delta[i:]))
-		}
-	case fop.XattropAdd64:
-		for i := 0; i+8 <= len(delta); i += 8 {
-			binary.BigEndian.PutUint64(sum[i:], binary.BigEndian.Uint64(sum[i:])+binary.BigEndian.Uint64(delta[i:]))
-		}
+	for i := 0; i+8 <= len(delta); i += 8 {
+		binary.BigEndian.PutUint64(sum[i:], binary.BigEndian.Uint64(sum[i:])+binary.BigEndian.Uint64(delta[i:]))
 	}
 	return sum
 }

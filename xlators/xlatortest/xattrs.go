@@ -233,7 +233,12 @@ func (s *fs) testXattrop() {
 		if want := []byte{0, 0, 0, 2, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xfe}; !bytes.Equal(v[0].Value, want) {
 			s.Errorf("second xattrop: %x, want %x", v[0].Value, want)
 		}
-		v = s.xattrop(g, fop.XattropAdd32, fop.Xattr{Name: key, Value: []byte{0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 0, 0, 0, 0, 2}})
+		v = s.xattrop(g, fop.XattropAdd32, fop.Xattr{Name: key, Value: []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}})
+		if want := []byte{0, 0, 0, 2, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}; !bytes.Equal(v[0].Value, want) {
+			s.Errorf("a mark more than can be counted: %x, want %x", v[0].Value, want)
+		}
+		s.xattrop(g, fop.XattropAdd32, fop.Xattr{Name: key, Value: []byte{0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 0, 0x80, 0, 0, 0}})
+		v = s.xattrop(g, fop.XattropAdd32, fop.Xattr{Name: key, Value: []byte{0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 1}})
 		if !bytes.Equal(v[0].Value, zeros) {
 			s.Errorf("back to %x, want zeros", v[0].Value)
 		}
@@ -241,6 +246,16 @@ func (s *fs) testXattrop() {
 		s.ok(err, "Lookup")
 		if got, ok := fop.XattrOf(l.Xattrs, key); !ok || !bytes.Equal(got, zeros) || len(l.Xattrs) != 1 {
 			s.Errorf("zeros that were stored stay: %+v", l.Xattrs)
+		}
+	}
+	g := s.file(root, "broken", "")
+	for _, v := range [][]byte{{}, {1, 2, 3}, make([]byte, 13), bytes.Repeat([]byte{7}, 2000)} {
+		s.xattrop(g, fop.XattropSet, fop.Xattr{Name: key, Value: v})
+		got := s.xattrop(g, fop.XattropAdd32, fop.Xattr{Name: key, Value: []byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}})
+		l, err := s.x.Lookup(s.ctx(), &fop.LookupReq{Req: s.req(), GFID: g, Want: []string{key}})
+		s.ok(err, "Lookup")
+		if stored, there := fop.XattrOf(l.Xattrs, key); !there || !bytes.Equal(stored, v) || !bytes.Equal(got[0].Value, v) {
+			s.Errorf("what was added to %d bytes that are no counters did not leave them as they were: %d bytes", len(v), len(stored))
 		}
 	}
 	_, err := s.x.Xattrop(s.ctx(), &fop.XattropReq{Req: s.req(), GFID: fop.NewGFID(), Op: fop.XattropAdd32, Deltas: []fop.Xattr{{Name: key, Value: make([]byte, 12)}}})
