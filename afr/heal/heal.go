@@ -202,6 +202,7 @@ func (h *Healer) inode(ctx context.Context, g fop.GFID, full bool, source int) (
 		return Outcome{Kind: SplitBrain, Why: "copies are of different types"}, nil
 	}
 	if !h.Quorum.Met(c.m.Replied) || !full && c.waits() {
+		h.askParents(ctx, g, c)
 		return Outcome{Kind: Partly, Why: "it has to be made on other bricks first"}, nil
 	}
 	err := j.run(ctx, c.typ())
