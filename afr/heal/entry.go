@@ -8,6 +8,7 @@ import (
 
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
 )
 
 // A nameHeal is the healing of one name.
@@ -95,10 +96,29 @@ func (n *nameHeal) look(ctx context.Context) bool {
 		default:
 			n.lose(i, "looking up "+n.name, err)
 			n.postpone("a brick cannot say what it has under a name")
+			n.blameSick(ctx, i, err)
 			ok = false
 		}
 	}
 	return ok
+}
+
+// blameSick blames child i for all names if nobody does, because it is sick under this one (err):
+// so that the index lists the directory, and who asks what is pending learns of it, until the
+// brick is mended.
+func (n *nameHeal) blameSick(ctx context.Context, i int, err error) {
+	n.mu.Lock()
+	known := fop.Errno(err) != syscall.EIO || (n.c.m.Accused(changelog.Entry) | n.sick).Has(i)
+	if !known {
+		n.sick |= changelog.Of(i)
+	}
+	n.mu.Unlock()
+	if known {
+		return
+	}
+	q := &fop.XattropReq{Req: fop.Req{Caller: caller()}, GFID: n.gfid, Op: fop.XattropAdd32,
+		Deltas: []fop.Xattr{{Name: n.h.Keys[i], Value: changelog.One(changelog.Entry).Bytes()}}}
+	xlator.Wind(ctx, n.h.some(n.c.m.Replied&^changelog.Of(i)), xlator.Xlator.Xattrop, q) // else the next healing sees it
 }
 
 // copiesOf looks, once, on which children an inode exists, with marks and attributes.
