@@ -146,10 +146,10 @@ func (r *replicate) configure(opts xlator.Options) error {
 	} else if arb > 0 {
 		r.arbiter = n - 1
 	}
-	if err := r.configureQuorum(opts); err != nil {
+	var err error
+	if r.quorum, err = changelog.ParseQuorum(opts.Str("quorum-type", ""), opts.Str("quorum-count", ""), n); err != nil {
 		return err
 	}
-	var err error
 	if r.linger, err = opts.Seconds("post-op-delay-secs", time.Second); err != nil {
 		return err
 	}
@@ -171,32 +171,6 @@ func (r *replicate) configure(opts xlator.Options) error {
 	mode, err := opts.Int("read-hash-mode", 1)
 	r.hashRead = mode != 0
 	return err
-}
-
-func (r *replicate) configureQuorum(opts xlator.Options) error {
-	n := len(r.children)
-	count, err := opts.Int("quorum-count", 0)
-	if err != nil {
-		return err
-	}
-	def := "none"
-	if n >= 3 {
-		def = "auto"
-	}
-	r.quorum = changelog.Quorum{N: n, Count: int(count)}
-	switch t := opts.Str("quorum-type", def); t {
-	case "none":
-	case "auto":
-		r.quorum.Type = changelog.QuorumAuto
-	case "fixed":
-		if count < 1 || int(count) > n {
-			return fmt.Errorf("quorum-count %d is out of range [1 - %d]", count, n)
-		}
-		r.quorum.Type = changelog.QuorumFixed
-	default:
-		return fmt.Errorf("option quorum-type %s: '%s' is not valid (possible options are none, auto, fixed.)", t, t)
-	}
-	return nil
 }
 
 // all is every child; dataSet every child that stores data.

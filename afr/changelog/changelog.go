@@ -196,31 +196,3 @@ func (m *Matrix) Readable(k Class) Set {
 	}
 	return good | d.Sources
 }
-
-// QuorumType is option quorum-type.
-type QuorumType int
-
-const (
-	QuorumNone  QuorumType = iota // one child is enough
-	QuorumAuto                    // more than half; of an even number exactly half with the first
-	QuorumFixed                   // Count
-)
-
-// Quorum is the rule that says which sets of children may act.
-type Quorum struct {
-	N     int
-	Type  QuorumType
-	Count int
-}
-
-// Met reports whether s may act.
-func (q Quorum) Met(s Set) bool {
-	n := s.Len()
-	switch q.Type {
-	case QuorumAuto:
-		return 2*n > q.N || 2*n == q.N && s.Has(0)
-	case QuorumFixed:
-		return n >= q.Count
-	}
-	return n >= 1
-}

@@ -111,3 +111,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestParseQuorum(t *testing.T) {
+	for _, c := range []struct {
+		typ, count string
+		n          int
+		want       string
+	}{
+		{"", "", 2, "{2 0 0} <nil>"}, {"", "", 3, "{3 1 0} <nil>"}, {"none", "", 3, "{3 0 0} <nil>"}, {"auto", "2", 2, "{2 1 2} <nil>"},
+		{"fixed", "2", 3, "{3 2 2} <nil>"}, {"fixed", "", 3, "quorum-count 0 is out of range [1 - 3]"}, {"fixed", "4", 3, "quorum-count 4 is out of range [1 - 3]"},
+		{"auto", "x", 3, `invalid number format "x" in option "quorum-count"`}, {"fast", "", 3, "'fast' is not valid"},
+	} {
+		q, err := ParseQuorum(c.typ, c.count, c.n)
+		if got := fmt.Sprint(q, err); !strings.Contains(got, c.want) {
+			t.Errorf("ParseQuorum(%q, %q, %d) = %s, want %s", c.typ, c.count, c.n, got, c.want)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
 
 	"github.com/gofs/gofs/afr/changelog"
@@ -38,9 +37,11 @@ func NewEngine(n *volfile.Node, children []xlator.Xlator, log *slog.Logger) (Eng
 	if arbiters, _ := n.Get("arbiter-count"); arbiters != "" && arbiters != "0" {
 		cfg.Arbiter = len(children) - 1
 	}
+	typ, _ := n.Get("quorum-type")
+	count, _ := n.Get("quorum-count")
 	var err error
-	if cfg.Quorum, err = quorumOf(n, len(children)); err != nil {
-		return nil, err
+	if cfg.Quorum, err = changelog.ParseQuorum(typ, count, len(children)); err != nil {
+		return nil, fmt.Errorf("set %s: %w", n.Name, err)
 	}
 	if policy, ok := n.Get("favorite-child-policy"); ok {
 		if cfg.Policy, err = heal.ParsePolicy(policy); err != nil {
@@ -48,26 +49,4 @@ func NewEngine(n *volfile.Node, children []xlator.Xlator, log *slog.Logger) (Eng
 		}
 	}
 	return heal.New(cfg, children), nil
-}
-
-// quorumOf reads the set's quorum as afr does.
-func quorumOf(n *volfile.Node, bricks int) (changelog.Quorum, error) {
-	q := changelog.Quorum{N: bricks}
-	switch t, _ := n.Get("quorum-type"); t {
-	case "none":
-		q.Type = changelog.QuorumNone
-	case "auto":
-		q.Type = changelog.QuorumAuto
-	case "fixed":
-		q.Type = changelog.QuorumFixed
-		text, _ := n.Get("quorum-count")
-		count, err := strconv.Atoi(text)
-		if err != nil || count < 1 || count > bricks {
-			return q, fmt.Errorf("set %s: quorum-count %q is not a number from 1 to %d", n.Name, text, bricks)
-		}
-		q.Count = count
-	default:
-		return q, fmt.Errorf("set %s: quorum-type %q is not known", n.Name, t)
-	}
-	return q, nil
 }
