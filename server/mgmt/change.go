@@ -110,9 +110,6 @@ func (o *order) swap(ctx context.Context, i int, b store.Brick) (index uint64, e
 	if err != nil {
 		return 0, err
 	}
-	if err := o.d.checkCopies(ctx, o.v, []int{i}); err != nil { // nobody changes files through it any more
-		return 0, err
-	}
 	if err := o.d.markMissed(ctx, o.v, mates(o.v, i), b.ID, false); err != nil {
 		return 0, err
 	}
@@ -137,9 +134,6 @@ func (o *order) resetStart(ctx context.Context, i int) error {
 		return err
 	}
 	if _, err := o.hold(ctx, []int{i}); err != nil {
-		return err
-	}
-	if err := o.d.checkCopies(ctx, o.v, []int{i}); err != nil {
 		return err
 	}
 	after := slices.Clone(o.v.Bricks)
@@ -169,9 +163,13 @@ func (o *order) resetCommit(ctx context.Context, i int, q *mgmt.ReplaceReq) (war
 	}
 	// It may still run where its node was away when it was stopped.
 	gone := &mgmt.AwaitReq{Volume: o.v.Name, Index: d.store.Index(), Gone: true, Paths: []string{old.Path}}
-	if warning, err := d.settleOn(ctx, []string{old.Node}, gone); err != nil || warning != "" {
+	warning, err = d.settleOn(ctx, []string{old.Node}, gone)
+	if err != nil {
+		return "", err
+	}
+	if warning != "" {
 		n := d.store.State().Nodes[old.Node]
-		return "", firstOf(err, mgmt.Errorf("Host %s not connected", n.Name()))
+		return "", mgmt.Errorf("Host %s not connected", n.Name())
 	}
 	fresh := only(o.v, b)
 	err = d.prepare(ctx, fresh, &mgmt.PrepareReq{Order: o.token, Force: q.Force, Joins: true, Same: true}, prevalidation)
@@ -189,15 +187,6 @@ func (o *order) resetCommit(ctx context.Context, i int, q *mgmt.ReplaceReq) (war
 		return "", err
 	}
 	return o.settled(ctx, index, b.Node), nil
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // AddBricks implements mgmt.Service: it raises the replica count.

@@ -65,8 +65,9 @@ func (o *order) commit(ctx context.Context, after []store.Brick, adjust func(*st
 	return index, nil
 }
 
-// hold stops bricks. gone tells whether all their processes are known to have ended; those of
-// nodes that are not connected may go on.
+// hold stops bricks, and refuses if the others turn out not to have a good copy of everything now
+// that nobody changes files through these any more. gone tells whether all their processes are known
+// to have ended; those of nodes that are not connected may go on.
 func (o *order) hold(ctx context.Context, bricks []int) (gone bool, err error) {
 	after := slices.Clone(o.v.Bricks)
 	var paths, nodes []string
@@ -88,7 +89,10 @@ func (o *order) hold(ctx context.Context, bricks []int) (gone bool, err error) {
 	}
 	slices.Sort(nodes)
 	warning, err := o.d.settleOn(ctx, slices.Compact(nodes), &mgmt.AwaitReq{Volume: o.v.Name, Index: index, Gone: true, Paths: paths})
-	return warning == "", err
+	if err != nil {
+		return false, err
+	}
+	return warning == "", o.d.checkCopies(ctx, o.v, bricks)
 }
 
 // settled waits until the bricks on nodes are as the change at index says. The change is made
