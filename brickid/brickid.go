@@ -63,7 +63,7 @@ func Write(dir, id string) error {
 		return os.Rename(path+".new", path)
 	}()
 	if err == nil {
-		err = syncDir(dot)
+		err = SyncDir(dot)
 	}
 	if err != nil {
 		return fmt.Errorf("record which brick %s is: %w", dir, err)
@@ -71,7 +71,8 @@ func Write(dir, id string) error {
 	return nil
 }
 
-func syncDir(dir string) error {
+// SyncDir puts a directory, its names and attributes, on the disk.
+func SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err

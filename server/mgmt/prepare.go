@@ -154,7 +154,7 @@ func (d *Daemon) prepareEach(v *store.Volume, q *mgmt.PrepareReq, done *[]*prepa
 			return err
 		}
 		if q.Joins {
-			if err := syncDir(p.path); err != nil {
+			if err := brickid.SyncDir(p.path); err != nil {
 				return mgmt.Errorf("Failed to write to %s, reason: %s", p.path, reason(err))
 			}
 		}
@@ -282,15 +282,6 @@ func content(dir string) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// syncDir puts a directory's attributes on the disk.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // toBeFilled makes an empty directory the root of a copy that lacks everything.
