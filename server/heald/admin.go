@@ -80,13 +80,13 @@ const shown = 50000
 var errEnough = errors.New("enough")
 
 // info tells what is pending. Counts alone come from the brick's counter and what the last
-// crawl saw; entries are looked at one by one.
+// crawl saw; entries, and all where nobody crawls, are looked at one by one.
 func (c *crawler) info(ctx context.Context, q *mgmt.HealInfoAsk) (*mgmt.HealInfo, error) {
 	total, err := c.s.count(ctx, c.child)
 	if err != nil {
 		return nil, err
 	}
-	if !q.Entries {
+	if !q.Entries && !c.s.passive {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		split := min(len(c.splits), total)
@@ -107,6 +107,9 @@ func (c *crawler) info(ctx context.Context, q *mgmt.HealInfoAsk) (*mgmt.HealInfo
 			r.Split++
 		case heal.Changing:
 			r.Healing++
+		}
+		if !q.Entries {
+			return nil
 		}
 		r.Entries = append(r.Entries, mgmt.HealEntry{GFID: g.String(), Path: c.s.path(ctx, c.child, g), Split: worst == heal.Split, Healing: worst == heal.Changing})
 		if len(r.Entries) >= shown {

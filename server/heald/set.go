@@ -26,6 +26,7 @@ type set struct {
 	bricks       []string // host:path of each child
 	engine       Engine
 	gone         []string   // pending keys of bricks that the volume has no more
+	passive      bool       // cluster.self-heal-daemon is off: nothing is healed unasked
 	crawlers     []*crawler // of the children on this node
 	cancel       context.CancelFunc
 	running      sync.WaitGroup
@@ -43,6 +44,8 @@ func newSet(cfg *Config, g *volfile.Graph, n *volfile.Node, spec string) (*set, 
 	s.volume, _ = n.Get("volume")
 	s.log = cfg.Log.With("vol", s.volume, "set", n.Name)
 	local, _ := n.Get("local")
+	daemon, _ := n.Get("self-heal-daemon")
+	s.passive = daemon == "off"
 	if ids, _ := n.Get("gone"); ids != "" {
 		for id := range strings.SplitSeq(ids, ",") {
 			s.gone = append(s.gone, changelog.KeyPrefix+id)
@@ -169,8 +172,11 @@ func (s *set) connected(i int) (it bool, all int) {
 	return s.up[i], all
 }
 
-// start begins to crawl.
+// start begins to crawl, unless healing is off.
 func (s *set) start(ctx context.Context) {
+	if s.passive {
+		return
+	}
 	ctx, s.cancel = context.WithCancel(ctx)
 	for _, c := range s.crawlers {
 		s.running.Go(func() { c.run(ctx) })

@@ -52,6 +52,7 @@ func (d *Daemon) Heal(ctx context.Context, q *mgmt.HealReq) (*mgmt.HealReply, er
 		return nil, err
 	}
 	info := q.What == "info" || q.What == "stats" || q.What == "resolve"
+	asks := q.What == "info" || q.What == "resolve" // which healing need not be on for
 	switch {
 	case v.Status != store.Started && info:
 		return nil, &mgmt.Error{Code: mgmt.CodeNotStarted, Message: v.Name + ": Not able to fetch volfile from glusterd"}
@@ -59,7 +60,7 @@ func (d *Daemon) Heal(ctx context.Context, q *mgmt.HealReq) (*mgmt.HealReply, er
 		return nil, mgmt.Errorf("Volume %s is not started.", v.Name)
 	case v.Replica < 2 && info:
 		return nil, &mgmt.Error{Code: mgmt.CodeNotReplicated, Message: "This command is supported for only volumes of replicate/disperse type. Volume " + v.Name + " is not of type replicate/disperse"}
-	case !healed(v):
+	case !asks && !healed(v):
 		return nil, mgmt.Errorf("Self-heal-daemon is disabled. Heal will not be triggered on volume %s", v.Name)
 	}
 	var method string

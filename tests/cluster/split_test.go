@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -55,6 +56,20 @@ func TestSplitBrain(t *testing.T) {
 	c.must("volume", "start", c.vol)
 	c.waitOnline()
 	m.attach("")
+
+	// Who heals by hand sees what is pending, although the heal daemon is off.
+	for what, want := range map[string]string{"": "/f - Is in split-brain\n", "split-brain": "Number of entries in split-brain: 2\n",
+		"summary": "Total Number of entries: 2\nNumber of entries in heal pending: 0\nNumber of entries in split-brain: 2\n"} {
+		c.waitFor(20*time.Second, func() error {
+			if out := c.must(append([]string{"volume", "heal", c.vol, "info"}, strings.Fields(what)...)...); strings.Count(out, want) != 2 {
+				return fmt.Errorf("heal info %s: %s", what, out)
+			}
+			return nil
+		})
+	}
+	if out, err := c.try("volume", "heal", c.vol); err == nil || !strings.Contains(out, "Self-heal-daemon is disabled") {
+		t.Errorf("heal with the daemon off: %v %s", err, out)
+	}
 
 	f := m.path("f")
 	status := func() string {

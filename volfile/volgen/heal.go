@@ -17,12 +17,13 @@ type HealVolume struct {
 
 // HealGraph returns the graph of a node's heal daemon: the replicate sets of all volumes
 // that have a brick on the node, under one node of type heal/sets. Option local of a set
-// lists those bricks, option volume names the volume, option gone the bricks that it had.
+// lists those bricks, option volume names the volume, option gone the bricks that it had;
+// with option self-heal-daemon off the set is only looked at, and healed where a person says so.
 func HealGraph(vols []HealVolume) *volfile.Graph {
 	g := &volfile.Graph{}
 	var sets []string
 	for _, v := range vols {
-		if !v.replicated() || off(v.Options["cluster.self-heal-daemon"]) {
+		if !v.replicated() {
 			continue
 		}
 		for k := range len(v.Bricks) / v.Replica {
@@ -42,6 +43,9 @@ func HealGraph(vols []HealVolume) *volfile.Graph {
 			n := g.Top()
 			n.Set("local", strings.Join(local, ","))
 			n.Set("volume", v.Name)
+			if off(v.Options["cluster.self-heal-daemon"]) {
+				n.Set("self-heal-daemon", "off")
+			}
 			if len(v.Gone) > 0 {
 				n.Set("gone", strings.Join(v.Gone, ","))
 			}
