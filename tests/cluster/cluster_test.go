@@ -233,7 +233,7 @@ func (c *cluster) try(args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, gofs, append([]string{"--glusterd-sock=" + c.socket(), "--mode=script"}, args...)...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		err = fmt.Errorf("gofs %s: %v: %s", strings.Join(args, " "), err, out)
+		err = fmt.Errorf("gofs %s: %w: %s", strings.Join(args, " "), err, out)
 	}
 	return string(out), err
 }
