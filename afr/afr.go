@@ -40,6 +40,7 @@ package afr
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -67,8 +68,10 @@ type replicate struct {
 	// glanceWant is want where what is seen is relied upon for a while: in lookups.
 	glanceWant []string
 	quorum     changelog.Quorum
-	readIdx    int  // option read-subvolume(-index), or -1
-	hashRead   bool // spread reads over the children by GFID
+	readIdx    int // option read-subvolume(-index), or -1
+	readMode   readMode
+	salt       uint64                          // another one for each client
+	loads      [changelog.MaxReplicas]readLoad // by child
 	// chooseLocal: reads prefer children on this machine.
 	chooseLocal bool
 	linger      time.Duration
@@ -168,8 +171,11 @@ func (r *replicate) configure(opts xlator.Options) error {
 	if r.chooseLocal, err = opts.Bool("choose-local", true); err != nil {
 		return err
 	}
-	mode, err := opts.Int("read-hash-mode", 1)
-	r.hashRead = mode != 0
+	mode, err := opts.Int("read-hash-mode", int64(readByInode))
+	if err == nil && (mode < 0 || mode >= int64(readModes)) {
+		err = fmt.Errorf("option read-hash-mode %d is out of range [0 - %d]", mode, readModes-1)
+	}
+	r.readMode, r.salt = readMode(mode), rand.Uint64()
 	return err
 }
 

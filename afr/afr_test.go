@@ -171,6 +171,56 @@ func TestChooseLocal(t *testing.T) {
 	}
 }
 
+// The modes of read-hash-mode choose as they say, among good bricks only.
+func TestReadMode(t *testing.T) {
+	client := func(mode string) *replicate {
+		return newBricks(t, 3).client(t, 1, xlator.Options{"read-hash-mode": mode}).Xlator.(*replicate)
+	}
+	spread := func(r *replicate, s set) (got set, inOrder string) {
+		for i := range 64 {
+			k := r.preferData(fop.GFID{15: byte(i)}, s)
+			got |= changelog.Of(k)
+			inOrder += fmt.Sprint(k)
+		}
+		return got, inOrder
+	}
+	if got, _ := spread(client("0"), changelog.All(3)&^changelog.Of(0)); got != changelog.Of(1) {
+		t.Errorf("mode 0 reads from %v, want the first that is good", got)
+	}
+	one, a := spread(client("1"), changelog.All(3))
+	if _, b := spread(client("1"), changelog.All(3)); one != changelog.All(3) || a != b {
+		t.Errorf("mode 1 reads from %v, by %q and %q", one, a, b)
+	}
+	x, y := client("2"), client("2")
+	x.salt, y.salt = 0, 1
+	two, a := spread(x, changelog.All(3))
+	if _, b := spread(y, changelog.All(3)); two != changelog.All(3) || a == b {
+		t.Errorf("mode 2 reads from %v, by %q and %q", two, a, b)
+	}
+	for mode, want := range map[string]int{"3": 1, "4": 2, "5": 0} {
+		r := client(mode)
+		for i, l := range [][2]int64{{2, 10}, {1, 50}, {9, 5}} {
+			r.loads[i].underWay.Store(l[0])
+			r.loads[i].took.Store(l[1])
+		}
+		if got, _ := spread(r, changelog.All(3)); got != changelog.Of(want) {
+			t.Errorf("mode %s reads from %v, want %d", mode, got, want)
+		}
+		if got, _ := spread(r, changelog.All(3)&^changelog.Of(want)); got.Has(want) {
+			t.Errorf("mode %s reads from a brick that is not good", mode)
+		}
+	}
+	r := client("3")
+	done := r.reading(1)
+	if got := r.loads[1].underWay.Load(); got != 1 {
+		t.Errorf("%d reads are under way, want 1", got)
+	}
+	r.loads[0].took.Store(1280)
+	if done(); r.loads[1].underWay.Load() != 0 || r.loads[1].took.Load() == 0 || r.loads[0].took.Load() != 1270 {
+		t.Error("a read that ended is not counted as it should")
+	}
+}
+
 func TestWriteReplicatesAndUnmarks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bs := newBricks(t, 3)

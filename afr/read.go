@@ -303,8 +303,13 @@ func readFrom[R any](ctx context.Context, r *replicate, g fop.GFID, class change
 	}
 	var errs []error
 	for good != 0 {
-		i := r.prefer(g, good)
+		i, done := r.prefer(g, good), func() {}
+		if class == changelog.Data {
+			i = r.preferData(g, good)
+			done = r.reading(i)
+		}
 		reply, err := do(i)
+		done()
 		switch {
 		case err == nil:
 			return reply, nil

@@ -373,28 +373,3 @@ func (r *replicate) xattrop(ctx context.Context, l *lease, on set, q *fop.Xattro
 	}
 	return ok, err
 }
-
-// prefer returns the child of s to read inode g from: the configured one, else spread
-// by GFID over those that store data, or those of them that are on this machine.
-func (r *replicate) prefer(g fop.GFID, s set) int {
-	if d := s & r.dataSet(); d != 0 {
-		s = d
-	}
-	if r.readIdx >= 0 && s.Has(r.readIdx) {
-		return r.readIdx
-	}
-	if l := s & r.state.Load().local; l != 0 {
-		s = l
-	}
-	n := 0
-	if r.hashRead {
-		n = int(g[15]^g[7]) % max(s.Len(), 1)
-	}
-	for i := range s.Each {
-		if n == 0 {
-			return i
-		}
-		n--
-	}
-	return -1
-}
