@@ -13,12 +13,12 @@ import (
 type readMode int
 
 const (
-	readFirst        readMode = iota // the first
-	readByInode                      // by GFID: the same for all clients
-	readByClient                     // by GFID and client
-	readLeastBusy                    // the one with the fewest reads of this client under way
-	readFastest                      // the one that answered reads in the shortest time lately
-	readLeastWait                    // the least product of both
+	readFirst     readMode = iota // the first
+	readByInode                   // by GFID: the same for all clients
+	readByClient                  // by GFID and client
+	readLeastBusy                 // the one with the fewest reads of this client under way
+	readFastest                   // the one that answered reads in the shortest time lately
+	readLeastWait                 // the least product of both
 	readModes
 )
 
