@@ -277,7 +277,7 @@ func checkRaise(v *store.Volume, q *mgmt.AddReq) error {
 	case v.Status != store.Started:
 		return mgmt.Errorf("Volume must not be in stopped state when replica-count needs  to be increased.")
 	}
-	return nil
+	return checkOptions(v, q.Replica)
 }
 
 // add makes after, in which added are new, the bricks of the volume.

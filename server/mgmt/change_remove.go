@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofs/gofs/protocol/mgmt"
 	"github.com/gofs/gofs/server/mgmt/store"
+	"github.com/gofs/gofs/volfile/volgen"
 )
 
 // RemoveBricks implements mgmt.Service: it lowers the replica count. The bricks that leave keep
@@ -91,6 +92,16 @@ func checkLower(v *store.Volume, q *mgmt.RemoveReq, leaving []int) error {
 		return mgmt.Errorf("Removed bricks must contain arbiter when converting to plain distribute.")
 	case v.Status != store.Started:
 		return mgmt.Errorf("Volume %s must be started, so that its bricks can say whether a good copy of everything is left", v.Name)
+	}
+	return checkOptions(v, q.Replica)
+}
+
+// checkOptions refuses a replica count with which v's options are not good together.
+func checkOptions(v *store.Volume, replica int) error {
+	g := definition(v)
+	g.Replica = replica
+	if err := volgen.CheckTogether(g); err != nil {
+		return mgmt.Errorf("%v", err)
 	}
 	return nil
 }

@@ -325,6 +325,18 @@ func TestAddedBrickWaitsForClients(t *testing.T) {
 func TestReplicaCounts(t *testing.T) {
 	n, a := changing(t, 25, 3, 0)
 	a.set(func() { a.graph = 100 })
+	quorum := func(count string) {
+		t.Helper()
+		err := n.do(func(ctx context.Context, c *mgmt.Client) error {
+			return c.Set(ctx, &mgmt.SetReq{Name: "v", Options: []mgmt.Option{{Key: "cluster.quorum-type", Value: "fixed"}, {Key: "cluster.quorum-count", Value: count}}})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	quorum("3") // which no client could ever have after that
+	wantRefusal(t, n.remove(2, "c"), "cluster.quorum-count 3 is more than the 2 copies")
+	quorum("2")
 	if err := n.remove(2, "c"); err != nil {
 		t.Fatal(err)
 	}

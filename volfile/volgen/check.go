@@ -175,8 +175,15 @@ func size(s string) (float64, bool) {
 
 // CheckTogether refuses options of a volume that are good one by one but not together.
 func CheckTogether(v *Volume) error {
-	if v.Options["cluster.quorum-type"] == "fixed" && v.Options["cluster.quorum-count"] == "" {
+	if v.Options["cluster.quorum-type"] != "fixed" {
+		return nil
+	}
+	text := v.Options["cluster.quorum-count"]
+	if text == "" {
 		return errors.New("cluster.quorum-type fixed needs cluster.quorum-count; set both in one command")
+	}
+	if n, err := strconv.ParseInt(text, 0, 64); v.replicated() && (err != nil || n > int64(v.Replica)) {
+		return fmt.Errorf("cluster.quorum-count %s is more than the %d copies of each file; lower it with gofs volume set", text, v.Replica)
 	}
 	return nil
 }

@@ -177,6 +177,10 @@ func TestCheckTogether(t *testing.T) {
 	if err := CheckTogether(v); err != nil {
 		t.Errorf("CheckTogether = %v", err)
 	}
+	v.Options["cluster.quorum-count"] = "4"
+	if CheckTogether(v) == nil {
+		t.Error("a quorum of more than all was accepted")
+	}
 }
 
 func TestGet(t *testing.T) {
