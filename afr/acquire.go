@@ -154,9 +154,12 @@ func (r *replicate) unlockNames(ctx context.Context, l *lease, i int, names []st
 func (r *replicate) admit(ctx context.Context, l *lease, replies lockReplies) error {
 	m := r.matrix()
 	errs := make([]error, len(replies))
+	var gone set
 	for i := range replies {
 		if errs[i] = replies[i].Err; l.locked.Has(i) {
 			r.row(&m, i, replies[i].Reply.Xattrs)
+		} else if fop.IsGone(errs[i]) {
+			gone |= changelog.Of(i)
 		}
 	}
 	// The dirty counts include our own mark; the matrix only judges accusations.
@@ -167,7 +170,7 @@ func (r *replicate) admit(ctx context.Context, l *lease, replies lockReplies) er
 	for i := range l.locked.Each {
 		l.pristine = l.pristine && m.Dirty[i] == l.mark && !m.Accused(changelog.Entry).Has(i)
 	}
-	if r.quorum.Met(l.locked) {
+	if r.quorum.Met(l.locked) && !r.removed(ctx, l.gfid, &m, gone) {
 		return nil
 	}
 	r.releaseLeases([]*lease{l})

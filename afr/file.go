@@ -74,7 +74,7 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 		f.closeAll()
 		return nil, r.verdict(r.all(), errs)
 	}
-	if r.removed(ctx, q.GFID, l, gone) {
+	if r.removed(ctx, q.GFID, &l.matrix, gone) {
 		f.closeAll()
 		return nil, syscall.ESTALE
 	}

@@ -81,9 +81,6 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 	if !r.quorum.Met(answered) || l.present == 0 || q.Name == "" && !r.quorum.Met(l.present) {
 		return nil, r.verdict(r.all(), errs)
 	}
-	if q.Name == "" && r.removed(ctx, q.GFID, l, absent) {
-		return nil, syscall.ESTALE
-	}
 	if q.Name != "" && (absent != 0 || r.mixed(l)) {
 		again, err := r.agree(ctx, q, l, absent, leased)
 		if err != nil {
@@ -100,6 +97,9 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 	for i := range l.present.Each {
 		r.row(&l.matrix, i, l.replies[i].Xattrs)
 		l.iatt = &l.replies[i].Iatt
+	}
+	if q.Name == "" && r.removed(ctx, q.GFID, &l.matrix, absent) {
+		return nil, syscall.ESTALE
 	}
 	// Only for an inode that something refers to: it would be forgotten at once, and be too
 	// old by its next use.

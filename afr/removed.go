@@ -8,17 +8,15 @@ import (
 )
 
 // removed reports whether an inode that no majority of the bricks has was removed while the
-// brick in l that has it was away. That brick's word is not enough: with the inode its marks
+// brick in m that has it was away. That brick's word is not enough: with the inode its marks
 // have gone elsewhere. (One that was made while the absent were away accuses them.) What tells is
 // its names: those who have missed no changes of the directories do not have them any more. If
 // nobody can tell, it is there.
-func (r *replicate) removed(ctx context.Context, g fop.GFID, l *looked, absent set) bool {
-	if absent == 0 || g == fop.RootGFID || 2*l.present.Len() > len(r.children) {
+func (r *replicate) removed(ctx context.Context, g fop.GFID, m *changelog.Matrix, absent set) bool {
+	if absent == 0 || g == fop.RootGFID || 2*m.Replied.Len() > len(r.children) {
 		return false
 	}
-	m := r.matrix()
-	for i := range l.present.Each {
-		r.row(&m, i, l.replies[i].Xattrs)
+	for i := range m.Replied.Each {
 		for j := range absent.Each {
 			if !m.Pending[i][j].IsZero() {
 				return false
@@ -26,7 +24,7 @@ func (r *replicate) removed(ctx context.Context, g fop.GFID, l *looked, absent s
 		}
 	}
 	named := false
-	for i := range l.present.Each {
+	for i := range m.Replied.Each {
 		for _, link := range r.linksOn(ctx, i, g) {
 			if r.confirmed(ctx, link, g) {
 				return false

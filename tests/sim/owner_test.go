@@ -71,7 +71,7 @@ func (o *owner) judge(what say, err error) {
 	switch e := fop.Errno(err); {
 	case o.s.calm && (e == syscall.ENOTCONN || e == syscall.EIO || e == syscall.ENOSPC):
 		o.s.fail("o%d %s: %v, but nothing went wrong", o.id, what, err)
-	case o.s.spared && (e == syscall.ENOTCONN || e == syscall.EIO || e == syscall.ENOSPC):
+	case o.s.masked() && (e == syscall.ENOTCONN || e == syscall.EIO || e == syscall.ENOSPC):
 		o.s.fail("o%d %s: %v, but only one of three bricks failed", o.id, what, err)
 	case !o.s.errors && e == syscall.ENOSPC, !o.s.errors && e == syscall.EIO && !o.s.unclear():
 		o.s.fail("o%d %s: %v, but no disk failed", o.id, what, err)

@@ -169,7 +169,7 @@ func (s *sharer) run() {
 			s.s.fail("client %d, %s: %v", s.c.id, what, err)
 		case took > longest:
 			s.s.fail("client %d, %s took %v", s.c.id, what, took)
-		case (s.s.calm || s.s.spared) && err != nil:
+		case (s.s.calm || s.s.masked()) && err != nil:
 			s.s.fail("client %d, %s: %v, but a quorum was there", s.c.id, what, err)
 		}
 		if s.rng.IntN(2) == 0 {

@@ -31,7 +31,7 @@ import (
 
 // regressions are seeds that found a bug once.
 var regressions = map[string][]int64{
-	"replica 2": {11, 22, 36, 38, 52, 74, 88, 126, 169, 2764, 9070},
+	"replica 2": {11, 22, 36, 38, 52, 74, 88, 126, 169, 2764, 7454, 9070},
 	"replica 3": {9, 10, 36, 58, 66, 106, 125, 143, 176, 181, 212, 371, 467, 526, 1501, 2209, 2336},
 	"arbiter":   {0, 9, 10, 12, 30, 35, 49, 62, 67, 123, 132, 137, 181, 212, 281, 557, 571, 1005, 2336, 2687, 2954, 3471},
 }
@@ -96,6 +96,13 @@ type event struct {
 }
 
 func (e event) String() string { return fmt.Sprintf("%8.3f %v", e.at.Seconds(), e.say) }
+
+// masked reports whether what goes wrong is to be hidden from programs: it happens to one of
+// three bricks only. A client that died may have left the two others with a change that only one
+// of them did; with the third away nobody can tell which is right.
+func (s *sim) masked() bool {
+	return s.spared && !slices.ContainsFunc(s.clients, (*client).isDead)
+}
 
 func (s *sim) logf(format string, args ...any) {
 	s.mu.Lock()
