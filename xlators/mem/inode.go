@@ -226,7 +226,7 @@ func (in *inode) xattrop(op fop.XattropOp, d fop.Xattr) ([]byte, error) {
 	case fop.XattropAdd64:
 		v, err = add64(old, d.Value)
 	case fop.XattropSet:
-		v = slices.Clone(d.Value)
+		v = append([]byte{}, d.Value...) // not nil, which is none
 	default:
 		err = syscall.EINVAL
 	}
