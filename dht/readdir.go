@@ -167,7 +167,7 @@ func (x *dir) list(ctx context.Context, q *fop.ReaddirpReq, i int, off uint64, o
 			e.Off = encodeOff(e.Off, i, len(x.dirs))
 			if e.Iatt.IsDir() { // one copy's attributes are not the directory's
 				e.Iatt = fop.Iatt{GFID: e.Iatt.GFID, Type: fop.TypeDir}
-			} else if x.d.ctx.get(e.Iatt.GFID) == nil {
+			} else if !e.Iatt.GFID.IsZero() && x.d.ctx.get(e.Iatt.GFID) == nil {
 				x.d.ctx.set(e.Iatt.GFID, &inodeCtx{cached: i})
 			}
 			e.Xattrs = slices.DeleteFunc(e.Xattrs, func(a fop.Xattr) bool { return !slices.Contains(q.Want, a.Name) })

@@ -32,6 +32,9 @@ func (b *Bridge) ino(g fop.GFID) uint64 {
 	if g == b.opts.Root {
 		return gofuse.FUSE_ROOT_ID
 	}
+	if g.IsZero() {
+		return gofuse.FUSE_UNKNOWN_INO // programs take 0 for a name that was removed
+	}
 	n := g.Ino()
 	if b.opts.Ino32 {
 		n = n>>32 ^ n&0xffffffff

@@ -275,6 +275,9 @@ func (c *crawler) entries(ctx context.Context, dir fop.GFID, yield func(g fop.GF
 	defer r.Dir.Close()
 	return xlator.ListAll(ctx, r.Dir, fop.ReaddirpReq{Req: asHealer, Size: portion}, func(es []fop.Dirent) error {
 		for i := range es {
+			if es[i].Iatt.GFID.IsZero() { // the brick is sick under this name; its directory's healing tells
+				continue
+			}
 			if err := yield(es[i].Iatt.GFID, es[i].Iatt.Type == fop.TypeDir); err != nil {
 				return err
 			}

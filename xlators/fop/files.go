@@ -170,8 +170,10 @@ type Dirent struct {
 	Name string
 	// Off continues the listing after this entry. Opaque, never 0, stable while the
 	// entry exists.
-	Off  uint64
-	Iatt Iatt // GFID and Type are always set; the rest if Nlink is not 0
+	Off uint64
+	// Iatt has GFID and Type always, the rest if Nlink is not 0. GFID zero: there is such a name,
+	// but the brick cannot tell of which inode (EIO for who looks it up).
+	Iatt Iatt
 	// Xattrs are those of Want that exist.
 	Xattrs []Xattr
 }

@@ -152,8 +152,11 @@ func (d *openDirectory) entry(q *fop.ReaddirpReq, e dirent) (fop.Dirent, bool, e
 	var st unix.Statx_t
 	in, err := b.child(d.in, e.name, &st)
 	if err != nil {
-		if fop.IsGone(err) || fop.Errno(err) == syscall.EIO { // a lookup by name will tell
+		switch {
+		case fop.IsGone(err):
 			return fop.Dirent{}, false, nil
+		case fop.Errno(err) == syscall.EIO: // a lookup by name will tell; but the name is there
+			return fop.Dirent{Name: e.name, Off: e.off, Iatt: fop.Iatt{Type: e.typ}}, true, nil
 		}
 		return fop.Dirent{}, false, err
 	}
@@ -178,6 +181,7 @@ func staleDir(in *inode, err error) error {
 type dirent struct {
 	off  uint64
 	name string
+	typ  fop.FileType // TypeUnknown on filesystems that do not tell
 }
 
 // direntReader takes entries from what getdents64(2) returned: inode (8 bytes), offset
@@ -192,7 +196,7 @@ func (r *direntReader) next() dirent {
 	if i := bytes.IndexByte(name, 0); i >= 0 {
 		name = name[:i]
 	}
-	e := dirent{binary.NativeEndian.Uint64(r.buf[8:]), string(name)}
+	e := dirent{binary.NativeEndian.Uint64(r.buf[8:]), string(name), fop.TypeOfMode(uint32(r.buf[18]) << 12)}
 	r.buf = r.buf[size:]
 	return e
 }

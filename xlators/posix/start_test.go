@@ -298,6 +298,22 @@ func TestDuplicateGFID(t *testing.T) {
 	if a, err := lookup(b, fop.RootGFID, "f"); err != nil || a.GFID != g {
 		t.Errorf("Lookup of the original: %+v, %v", a, err)
 	}
+	// Who lists learns that there is such a name: else it would be taken for one that does not exist.
+	o, err := b.Opendir(ctx, &fop.OpendirReq{GFID: fop.RootGFID})
+	must(t, err)
+	defer o.Dir.Close()
+	found := map[string]fop.Dirent{}
+	must(t, xlator.ListAll(ctx, o.Dir, fop.ReaddirpReq{Size: 1 << 16, Plus: true}, func(es []fop.Dirent) error {
+		for _, e := range es {
+			found[e.Name] = e
+		}
+		return nil
+	}))
+	for name, typ := range map[string]fop.FileType{"copy": fop.TypeReg, "dcopy": fop.TypeDir} {
+		if e := found[name]; e.Name == "" || !e.Iatt.GFID.IsZero() || e.Iatt.Type != typ || e.Iatt.Nlink != 0 {
+			t.Errorf("%s is listed as %+v", name, e)
+		}
+	}
 }
 
 func TestHealthCheck(t *testing.T) {
