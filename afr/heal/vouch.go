@@ -2,11 +2,15 @@ package heal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/xlators/fop"
 )
+
+// errVouchedBefore is of a child that waits for another one that lost power too.
+var errVouchedBefore = errors.New("another brick of the set lost power too, whose healer vouches for both")
 
 // Vouch looks after child i if its machine has lost power, and lets clients come to it
 // again (package suspect).
@@ -17,51 +21,85 @@ import (
 // i's copy counts for nothing until it is healed. All other children are needed for that:
 // a change that i has forgotten may be known to a single one of them.
 //
-// false: i is not suspect. ENOTCONN: not all children could be reached.
+// Those that lost power together are looked after together, by who vouches for the first of
+// them: one that was let in alone would be a witness against the others, and it has forgotten
+// as much.
+//
+// false: i is not suspect. An error: it still may be, and Vouch is to be called again; ENOTCONN:
+// not all children could be reached.
 func (h *Healer) Vouch(ctx context.Context, i int) (was bool, err error) {
-	var suspects set
+	suspects, was, err := h.suspects(ctx, i)
+	switch {
+	case err != nil || !was:
+		return was, err
+	case lowest(suspects) < i:
+		return true, errVouchedBefore
+	}
+	// The suspects cannot accuse each other: that would be a split-brain of all that was being
+	// changed.
+	witnesses := h.all() &^ suspects
+	seen := map[fop.GFID]bool{}
+	for k := range witnesses.Each {
+		if err := h.blameForDirty(ctx, k, suspects, witnesses, seen); err != nil {
+			return true, err
+		}
+	}
+	// i is the last, so that nobody else begins meanwhile.
+	for k := len(h.children) - 1; k >= i; k-- {
+		if !suspects.Has(k) {
+			continue
+		}
+		if _, err := h.children[k].Removexattr(ctx, &fop.RemovexattrReq{Req: fop.Req{Caller: caller()}, GFID: fop.RootGFID, Names: []string{fop.SuspectXattr}, Internal: true}); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// suspects asks all children whether they are suspect; was: child i is. An error: it does not
+// answer, or it is, and another one does not.
+func (h *Healer) suspects(ctx context.Context, i int) (s set, was bool, err error) {
 	got := on(h.all(), func(k int) (*fop.GetxattrReply, error) {
 		return h.children[k].Getxattr(ctx, &fop.GetxattrReq{Req: fop.Req{Caller: caller()}, GFID: fop.RootGFID, Name: fop.SuspectXattr, Internal: true})
 	})
 	for k := range h.all().Each {
 		switch r, e := got[k].Reply, got[k].Err; {
 		case e == nil && len(r.Xattrs) == 1 && string(r.Xattrs[0].Value) == "1":
-			suspects |= changelog.Of(k)
+			s |= changelog.Of(k)
 		case e != nil:
-			err = e
+			err = fmt.Errorf("%s does not say whether it is suspect: %w", h.Names[k], e)
 		}
 	}
 	switch {
 	case got[i].Err != nil:
-		return false, got[i].Err
-	case !suspects.Has(i):
-		return false, nil
-	case err != nil:
-		return true, err
+		return 0, false, got[i].Err
+	case !s.Has(i):
+		return s, false, nil
 	}
-	// Those that lost power together cannot accuse each other: that would be a split-brain of
-	// all that was being changed.
-	witnesses := h.all() &^ suspects
-	seen := map[fop.GFID]bool{}
-	for k := range witnesses.Each {
-		var dirty []fop.GFID
-		if _, err := h.indexed(ctx, k, fop.IndexDirty, func(e *fop.Dirent) error {
-			if !seen[e.Iatt.GFID] {
-				seen[e.Iatt.GFID] = true
-				dirty = append(dirty, e.Iatt.GFID)
-			}
-			return nil
-		}); err != nil {
-			return true, err
+	return s, true, err
+}
+
+// blameForDirty has the witnesses blame the suspects for all that is dirty on child k and not
+// seen yet.
+func (h *Healer) blameForDirty(ctx context.Context, k int, suspects, witnesses set, seen map[fop.GFID]bool) error {
+	var dirty []fop.GFID
+	if _, err := h.indexed(ctx, k, fop.IndexDirty, func(e *fop.Dirent) error {
+		if !seen[e.Iatt.GFID] {
+			seen[e.Iatt.GFID] = true
+			dirty = append(dirty, e.Iatt.GFID)
 		}
-		for _, g := range dirty {
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, g := range dirty {
+		for i := range suspects.Each {
 			if err := h.accuse(ctx, g, i, witnesses); err != nil {
-				return true, fmt.Errorf("blaming for %v: %w", g, err)
+				return fmt.Errorf("blaming %s for %v: %w", h.Names[i], g, err)
 			}
 		}
 	}
-	_, err = h.children[i].Removexattr(ctx, &fop.RemovexattrReq{Req: fop.Req{Caller: caller()}, GFID: fop.RootGFID, Names: []string{fop.SuspectXattr}, Internal: true})
-	return true, err
+	return nil
 }
 
 // accuse has all witnesses that have an inode blame child i for the classes in which one

@@ -35,7 +35,7 @@
 //	    option frame-timeout 10
 //	end-volume
 //
-// Further options: remote-port (skips asking for it), volume-id, username, password, graph (see
+// Further options: remote-port (skips asking for it), volume-id, username, password, graph, vouches (see
 // wire.Hello).
 package client
 
@@ -130,6 +130,10 @@ func NewDialer(dial Dialer) xlator.New {
 		if err != nil {
 			return nil, err
 		}
+		vouches, err := opts.Bool("vouches", false)
+		if err != nil {
+			return nil, err
+		}
 		host, _ := os.Hostname()
 		c := &client{
 			env: env, dial: dial, pingTimeout: timeout, frameTimeout: frames,
@@ -140,7 +144,7 @@ func NewDialer(dial Dialer) xlator.New {
 				Volume:     opts.Str("volume", opts.Str("volume-id", "")),
 				Brick:      opts.Str("remote-subvolume", ""),
 				Username:   opts.Str("username", ""), Password: opts.Str("password", ""),
-				Graph: uint64(graph),
+				Graph: uint64(graph), Vouches: vouches,
 			},
 			handles: map[uint64]handle{},
 			locks:   lockTable{inodes: map[fop.GFID][]heldLock{}},

@@ -40,7 +40,8 @@ type Hello struct {
 	Username      []byte                 `protobuf:"bytes,7,opt,name=username,proto3" json:"username,omitempty"`
 	Password      []byte                 `protobuf:"bytes,8,opt,name=password,proto3" json:"password,omitempty"`
 	OpVersion     uint32                 `protobuf:"varint,9,opt,name=op_version,json=opVersion,proto3" json:"op_version,omitempty"`
-	Graph         uint64                 `protobuf:"varint,10,opt,name=graph,proto3" json:"graph,omitempty"` // which changes of the volume's bricks the client knows of
+	Graph         uint64                 `protobuf:"varint,10,opt,name=graph,proto3" json:"graph,omitempty"`     // which changes of the volume's bricks the client knows of
+	Vouches       bool                   `protobuf:"varint,11,opt,name=vouches,proto3" json:"vouches,omitempty"` // it comes to tell the other bricks what this one may have forgotten
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -143,6 +144,13 @@ func (x *Hello) GetGraph() uint64 {
 		return x.Graph
 	}
 	return 0
+}
+
+func (x *Hello) GetVouches() bool {
+	if x != nil {
+		return x.Vouches
+	}
+	return false
 }
 
 type HelloReply struct {
@@ -4770,7 +4778,7 @@ var File_fop_proto protoreflect.FileDescriptor
 
 const file_fop_proto_rawDesc = "" +
 	"\n" +
-	"\tfop.proto\x12\vgofs.fop.v1\"\x96\x02\n" +
+	"\tfop.proto\x12\vgofs.fop.v1\"\xb0\x02\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x16\n" +
 	"\x06volume\x18\x02 \x01(\fR\x06volume\x12\x14\n" +
@@ -4784,7 +4792,8 @@ const file_fop_proto_rawDesc = "" +
 	"\n" +
 	"op_version\x18\t \x01(\rR\topVersion\x12\x14\n" +
 	"\x05graph\x18\n" +
-	" \x01(\x04R\x05graph\"Z\n" +
+	" \x01(\x04R\x05graph\x12\x18\n" +
+	"\avouches\x18\v \x01(\bR\avouches\"Z\n" +
 	"\n" +
 	"HelloReply\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x1a\n" +

@@ -15,6 +15,7 @@ type Hello struct {
 	Features   uint64
 	OpVersion  uint32
 	Graph      uint64 // which changes of the volume's bricks its graph contains
+	Vouches    bool   // it looks after bricks that lost power, and is let in before clients are
 	Username   string
 	Password   string
 }
@@ -35,12 +36,12 @@ var (
 
 func helloTo(h *Hello) *pb.Hello {
 	return &pb.Hello{Version: h.Version, Volume: raw(h.Volume), Brick: raw(h.Brick), ClientId: h.ClientID, ClientName: raw(h.ClientName),
-		Features: h.Features, OpVersion: h.OpVersion, Username: raw(h.Username), Password: raw(h.Password), Graph: h.Graph}
+		Features: h.Features, OpVersion: h.OpVersion, Username: raw(h.Username), Password: raw(h.Password), Graph: h.Graph, Vouches: h.Vouches}
 }
 
 func helloFrom(_ *parser, m *pb.Hello) *Hello {
 	return &Hello{Version: m.Version, Volume: str(m.Volume), Brick: str(m.Brick), ClientID: m.ClientId, ClientName: str(m.ClientName),
-		Features: m.Features, OpVersion: m.OpVersion, Username: str(m.Username), Password: str(m.Password), Graph: m.Graph}
+		Features: m.Features, OpVersion: m.OpVersion, Username: str(m.Username), Password: str(m.Password), Graph: m.Graph, Vouches: m.Vouches}
 }
 
 func helloReplyTo(h *HelloReply) *pb.HelloReply {
