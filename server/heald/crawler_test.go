@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,7 +36,10 @@ type index struct {
 func (x *index) Watch(f func(xlator.Event)) { x.watch = f }
 func (x *index) Close() error               { return nil }
 
-func (x *index) Getxattr(context.Context, *fop.GetxattrReq) (*fop.GetxattrReply, error) {
+func (x *index) Getxattr(_ context.Context, q *fop.GetxattrReq) (*fop.GetxattrReply, error) {
+	if q.Name == fop.SuspectXattr {
+		return nil, syscall.ENOTCONN // asked only of a brick that is away
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return &fop.GetxattrReply{Xattrs: []fop.Xattr{{Value: strconv.AppendInt(nil, int64(len(x.pending)), 10)}}}, nil
@@ -76,6 +80,10 @@ func (x *index) Inode(_ context.Context, g fop.GFID) (heal.Outcome, error) {
 		return heal.Outcome{Kind: k}, errors.New("refused")
 	}
 	return heal.Outcome{Kind: k}, nil
+}
+
+func (x *index) Vouch(context.Context, int) (bool, error) {
+	return false, errors.New("nobody should be vouched for")
 }
 
 func (x *index) tries() int {

@@ -19,6 +19,7 @@ type Engine interface {
 	Compare(ctx context.Context, g fop.GFID) (heal.Outcome, error)
 	Inspect(ctx context.Context, g fop.GFID) (heal.State, error)
 	Resolve(ctx context.Context, g fop.GFID, how heal.Resolution) error
+	Vouch(ctx context.Context, child int) (was bool, err error)
 	Pending(ctx context.Context, child int, yield func(fop.GFID) error) error
 }
 

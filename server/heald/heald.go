@@ -5,7 +5,7 @@
 // node (volgen.HealGraph) and keeps it running. For each of these bricks one crawler
 // works through the brick's index: at the start, when the brick's count of pending inodes
 // is not zero, when a brick of the set comes back, every cluster.heal-timeout, and when
-// asked to. Nothing is remembered between runs: the index is on the bricks.
+// asked to. A brick that lost power is vouched for first (vouch.go). Nothing is remembered between runs: the index is on the bricks.
 package heald
 
 import (

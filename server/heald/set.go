@@ -25,8 +25,9 @@ type set struct {
 	children     []xlator.Xlator
 	bricks       []string // host:path of each child
 	engine       Engine
+	visitors     visitors
 	gone         []string   // pending keys of bricks that the volume has no more
-	passive      bool       // cluster.self-heal-daemon is off: nothing is healed unasked
+	passive      bool       // cluster.self-heal-daemon is off: nothing is healed unasked; bricks are vouched for
 	crawlers     []*crawler // of the children on this node
 	cancel       context.CancelFunc
 	running      sync.WaitGroup
@@ -51,6 +52,7 @@ func newSet(cfg *Config, g *volfile.Graph, n *volfile.Node, spec string) (*set, 
 			s.gone = append(s.gone, changelog.KeyPrefix+id)
 		}
 	}
+	var options []xlator.Options
 	for i, name := range n.Subvolumes {
 		b := g.Find(name)
 		if b == nil {
@@ -65,6 +67,7 @@ func newSet(cfg *Config, g *volfile.Graph, n *volfile.Node, spec string) (*set, 
 			return nil, errors.Join(err, s.closeChildren())
 		}
 		s.children = append(s.children, c)
+		options = append(options, opts)
 		s.bricks = append(s.bricks, opts["remote-host"]+":"+opts["remote-subvolume"])
 		if slices.Contains(strings.Split(local, ","), name) {
 			s.crawlers = append(s.crawlers, newCrawler(s, i))
@@ -74,6 +77,7 @@ func newSet(cfg *Config, g *volfile.Graph, n *volfile.Node, spec string) (*set, 
 	if s.engine, err = cfg.Engine(n, s.children, s.log); err != nil {
 		return nil, errors.Join(err, s.closeChildren())
 	}
+	s.visitors = newVisitors(cfg, n, options)
 	s.configure(n)
 	for i, c := range s.children {
 		c.Watch(func(e xlator.Event) { s.event(i, e) })
@@ -172,14 +176,14 @@ func (s *set) connected(i int) (it bool, all int) {
 	return s.up[i], all
 }
 
-// start begins to crawl, unless healing is off.
+// start begins to vouch, and to crawl unless healing is off.
 func (s *set) start(ctx context.Context) {
-	if s.passive {
-		return
-	}
 	ctx, s.cancel = context.WithCancel(ctx)
 	for _, c := range s.crawlers {
-		s.running.Go(func() { c.run(ctx) })
+		if !s.passive {
+			s.running.Go(func() { c.run(ctx) })
+		}
+		s.running.Go(func() { c.watchBrick(ctx) })
 	}
 }
 
