@@ -251,7 +251,7 @@ type BrickStatus struct {
 	Port     int          `json:"port"`
 	Data     string       `json:"data,omitempty"` // Place.Socket
 	Serving  bool         `json:"serving"`
-	Reason   string       `json:"reason,omitempty"` // why it does not serve
+	Reason   string       `json:"reason,omitempty"` // why it does not serve, or lets no clients in
 	Clients  []ClientInfo `json:"clients,omitempty"`
 }
 

@@ -33,6 +33,9 @@ func (b *process) status() *mgmt.BrickStatus {
 	down := b.down
 	b.mu.Unlock()
 	r := &mgmt.BrickStatus{PID: os.Getpid(), Volume: b.cfg.Volume, VolumeID: b.cfg.VolumeID, Path: b.cfg.Path, Port: b.port, Data: b.socket, Serving: down == "", Reason: down}
+	if r.Serving {
+		r.Reason = b.whySuspect()
+	}
 	for _, c := range b.srv.Clients() {
 		r.Clients = append(r.Clients, clientInfo(&c))
 	}

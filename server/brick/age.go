@@ -52,9 +52,11 @@ type served struct {
 // ageEvery is how often the record follows the health check.
 const ageEvery = 5 * time.Second
 
+func (a *age) healthFile() string { return filepath.Join(a.dir, ".glusterfs", "health_check") }
+
 // onDisk returns what the brick's disk says; zero if it says nothing.
 func (a *age) onDisk() time.Time {
-	text, err := os.ReadFile(filepath.Join(a.dir, ".glusterfs", "health_check"))
+	text, err := os.ReadFile(a.healthFile())
 	if err != nil {
 		return time.Time{} // a new brick; posix complains of all else
 	}
@@ -110,6 +112,9 @@ func (a *age) note() error {
 	if s, err := a.recorded(); err == nil && s.Until.Equal(t) {
 		return nil
 	}
+	if err := a.settle(); err != nil {
+		return err
+	}
 	text, err := json.Marshal(served{a.brick(), t})
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(a.record), 0o755)
@@ -121,6 +126,16 @@ func (a *age) note() error {
 		err = os.Rename(a.record+".new", a.record)
 	}
 	return err
+}
+
+// settle has the disk keep what it says: a health check may be under way whose time is read
+// before it is on the disk, and a loss of power would make the record later than the disk.
+func (a *age) settle() error {
+	f, err := os.Open(a.healthFile())
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // keep notes until ctx ends.

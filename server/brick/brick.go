@@ -3,7 +3,8 @@
 //
 // The process holds its pid file locked for as long as it lives (see brickproc). It
 // outlives the daemon that started it. When the disk fails its health check, clients
-// are refused until it recovers, and the daemon is told why.
+// are refused until it recovers, and the daemon is told why. After its machine lost power
+// clients are refused until somebody has vouched for it (power.go).
 package brick
 
 import (
@@ -26,6 +27,7 @@ import (
 	"github.com/gofs/gofs/xlators/barrier"
 	"github.com/gofs/gofs/xlators/graph"
 	"github.com/gofs/gofs/xlators/iostats"
+	"github.com/gofs/gofs/xlators/suspect"
 	"github.com/gofs/gofs/xlators/xlator"
 )
 
@@ -94,7 +96,13 @@ func Run(ctx context.Context, cfg Config) error {
 	b.below = top
 	b.parts.barrier = barrier.Over(top)
 	b.setLive(opts)
-	return b.serve(ctx, ln, b.parts.barrier)
+	if b.power, err = newPower(cfg.Path); err == nil {
+		b.suspect, err = b.power.guard(b.parts.barrier, opts.copies, cfg.Log)
+	}
+	if err != nil {
+		return errors.Join(err, b.parts.barrier.Close())
+	}
+	return b.serve(ctx, ln, b.suspect)
 }
 
 // fetch gets the volfile.
@@ -138,6 +146,7 @@ func split(text string) (inner string, opts live, err error) {
 	if g.Top().Name != top.Subvolumes[0] {
 		return "", live{}, fmt.Errorf("the volfile's protocol/server is not above %s", g.Top().Name)
 	}
+	_, opts.copies = top.Get("replica")
 	opts.level, _ = g.Top().Get("log-level")
 	return g.String(), opts, nil
 }
@@ -159,6 +168,8 @@ type process struct {
 	parts   parts
 	below   xlator.Xlator // the barrier
 	age     age
+	power   *power
+	suspect *suspect.Suspect // the top of what is served
 	srv     *server.Server
 
 	mu   sync.Mutex
@@ -204,6 +215,7 @@ func (b *process) serve(ctx context.Context, ln net.Listener, top xlator.Xlator)
 		}
 		wg.Go(func() { b.obeySignals(ctx) })
 		wg.Go(func() { b.age.keep(ctx, b.cfg.Log) })
+		wg.Go(func() { unvouched(ctx, b.suspect, b.cfg.Log) })
 		b.cfg.Log.Info("the brick serves", "vol", b.cfg.Volume, "brick", b.cfg.Path, "port", b.port, "pid", os.Getpid())
 	} else {
 		end(err)
@@ -213,6 +225,11 @@ func (b *process) serve(ctx context.Context, ln net.Listener, top xlator.Xlator)
 	b.srv.Close()
 	wg.Wait()
 	err = top.Close()
+	if err == nil {
+		if err := stopInOrder(b.power, b.suspect); err != nil {
+			b.cfg.Log.Warn("at its next start the brick may be taken for one that lost power", "error", err)
+		}
+	}
 	select {
 	case first := <-fail:
 		err = first

@@ -26,6 +26,9 @@ const (
 
 // blame lists the inodes of which this brick knows that one of q's bricks missed changes.
 func (b *process) blame(ctx context.Context, q *mgmt.BlameAsk) (*mgmt.BlameReport, error) {
+	if why := b.whySuspect(); why != "" {
+		return nil, mgmt.Errorf("The brick does not know what the others missed: %s", why)
+	}
 	r := &mgmt.BlameReport{Inodes: []mgmt.Blame{}}
 	o, err := b.below.Opendir(ctx, &fop.OpendirReq{Req: asDaemon, GFID: fop.IndexPending})
 	if err != nil {

@@ -125,13 +125,12 @@ func (d *daemon) change(text, id string) {
 	}
 }
 
-// knowing makes a client whose graph contains some changes of the bricks, and returns the
-// channel of its coming (true) and going.
-func knowing(t *testing.T, port int, graph string) (xlator.Xlator, chan bool) {
+// come makes a client with options, and returns the channel of its coming (true) and going.
+func come(t *testing.T, port int, opts xlator.Options) (xlator.Xlator, chan bool) {
 	t.Helper()
 	x, err := client.NewDialer(func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	})(xlator.Env{Name: "v-client-0", Log: slog.New(slog.DiscardHandler)}, xlator.Options{"graph": graph}, nil)
+	})(xlator.Env{Name: "v-client-0", Log: slog.New(slog.DiscardHandler)}, opts, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,9 +161,9 @@ func TestClientsWithOldGraphs(t *testing.T) {
 	d.serve(t, cfg.Daemon)
 	run(t, cfg)
 	port := await(t, cfg, func(s *mgmt.BrickStatus) bool { return s.Serving }).Port
-	old, oldNews := knowing(t, port, "1")
+	old, oldNews := come(t, port, xlator.Options{"graph": "1"})
 	wantEvent(t, oldNews, true)
-	_, freshNews := knowing(t, port, "2")
+	_, freshNews := come(t, port, xlator.Options{"graph": "2"})
 	wantEvent(t, freshNews, true)
 	if r := mustAsk[mgmt.GraphReport](t, cfg, mgmt.AskGraph, mgmt.GraphAsk{Graph: 2}); r.Graph != 1 || len(r.Older) != 1 {
 		t.Errorf("before the brick has heard of it: %+v", r)
@@ -183,7 +182,7 @@ func TestClientsWithOldGraphs(t *testing.T) {
 	if len(oldNews) > 0 {
 		t.Error("a client with the old graph was cut off")
 	}
-	_, refused := knowing(t, port, "1")
+	_, refused := come(t, port, xlator.Options{"graph": "1"})
 	wantEvent(t, refused, false)
 	old.Close()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {

@@ -21,6 +21,7 @@ type live struct {
 	allow, reject string // lists of addresses and patterns; "": all, none
 	level         string
 	graph         uint64 // clients must know of this change of the volume's bricks
+	copies        bool   // other bricks have what this one has; asked at the start only
 }
 
 func (b *process) setLive(opts live) {
@@ -61,7 +62,8 @@ func (b *process) watch(ctx context.Context) {
 	}, nil)
 }
 
-// admit refuses clients by address, and those that do not know of a change of the bricks.
+// admit refuses clients by address, those that do not know of a change of the bricks, and all
+// but those who vouch while the brick is suspect.
 func (b *process) admit(remote net.Addr, hello *wire.Hello) error {
 	b.mu.Lock()
 	opts := b.live
@@ -75,6 +77,9 @@ func (b *process) admit(remote net.Addr, hello *wire.Hello) error {
 	}
 	if opts.reject != "" && matches(opts.reject, host) || opts.allow != "" && !matches(opts.allow, host) {
 		return fmt.Errorf("%s may not connect: auth.allow and auth.reject say so: %w", host, syscall.EACCES)
+	}
+	if why := b.whySuspect(); why != "" && !hello.Vouches {
+		return fmt.Errorf("%s: %w", why, syscall.EAGAIN)
 	}
 	return nil
 }

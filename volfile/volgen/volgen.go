@@ -88,6 +88,9 @@ func BrickGraph(v *Volume, i int) *volfile.Graph {
 		volfile.Option{Key: "volume", Value: v.Name},
 		volfile.Option{Key: "volume-id", Value: v.ID},
 		volfile.Option{Key: "transport-type", Value: "tcp"})
+	if v.replicated() {
+		server.Set("replica", strconv.Itoa(v.Replica))
+	}
 	setGraph(v, server)
 	apply(v, server, side{brick: true})
 	return g

@@ -201,7 +201,7 @@ type State struct {
 	PID     int    // 0: no process
 	Port    int    // 0: not listening
 	Socket  string // where clients on this machine connect; "": nowhere
-	Reason  string // why it is not online
+	Reason  string // why it is not online, or lets no clients in
 	Clients []mgmt.ClientInfo
 
 	failed bool // the last start ended without serving
@@ -226,7 +226,7 @@ func (s *Supervisor) State(ctx context.Context, path string) State {
 	case !r.Serving:
 		now.Online, now.Reason = false, r.Reason
 	default:
-		now.Online, now.Port, now.Socket, now.Clients = true, r.Port, r.Data, r.Clients
+		now.Online, now.Reason, now.Port, now.Socket, now.Clients = true, r.Reason, r.Port, r.Data, r.Clients
 	}
 	return now
 }
