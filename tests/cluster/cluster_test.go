@@ -276,6 +276,7 @@ type brick struct {
 	Online bool   `json:"online"`
 	Port   int    `json:"port"`
 	Pid    int    `json:"pid"`
+	Reason string `json:"reason"`
 }
 
 // status returns what "volume status" says of each brick.
