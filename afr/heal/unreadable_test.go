@@ -2,6 +2,7 @@ package heal_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -172,6 +173,52 @@ func TestAbsurdCounters(t *testing.T) {
 		})
 		if got, err := readAll(r.client, f); err != nil || got != "newer" {
 			t.Errorf("%x: before healing: %q, %v", v, got, err)
+		}
+		r.healAll()
+		r.wantEqual()
+	}
+}
+
+// suspected is a brick whose machine has lost power, until somebody vouches for it.
+type suspected struct {
+	xlator.Xlator
+	is bool
+}
+
+func (s *suspected) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.GetxattrReply, error) {
+	if q.Name != fop.SuspectXattr {
+		return s.Xlator.Getxattr(ctx, q)
+	}
+	return &fop.GetxattrReply{Xattrs: []fop.Xattr{{Name: q.Name, Value: []byte(map[bool]string{true: "1", false: "0"}[s.is])}}}, nil
+}
+
+func (s *suspected) Removexattr(ctx context.Context, q *fop.RemovexattrReq) (*fop.InodeReply, error) {
+	s.is = false
+	return &fop.InodeReply{}, nil
+}
+
+// One file with unreadable marks does not keep a brick out for ever that has lost power: it is
+// blamed for that file, as for one that may be dirty.
+func TestVouchWithUnreadableMarks(t *testing.T) {
+	for spoiled := range 3 {
+		r := newRig(t, 3, false, nil)
+		f := create(t, r.client, fop.RootGFID, "f", "content")
+		r.unmount()
+		cfg := r.healer.Config
+		var subs []xlator.Xlator
+		for i, b := range r.bricks {
+			subs = append(subs, &suspected{b, i == 1})
+		}
+		one := []byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}
+		for _, b := range r.bricks {
+			ok[*fop.XattropReply](t)(b.Xattrop(ctx, &fop.XattropReq{Req: req(), GFID: f, Op: fop.XattropAdd32, Deltas: []fop.Xattr{{Name: changelog.DirtyKey, Value: one}}}))
+		}
+		r.spoil(spoiled, f, "trusted.afr.v-client-0", []byte("x"))
+		if was, err := heal.New(cfg, subs).Vouch(ctx, 1); !was || err != nil {
+			t.Errorf("unreadable on %d: Vouch = %v, %v", spoiled, was, err)
+		}
+		if s := subs[1].(*suspected); s.is {
+			t.Errorf("unreadable on %d: still suspect", spoiled)
 		}
 		r.healAll()
 		r.wantEqual()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,14 @@ func TestHealWords(t *testing.T) {
 	expect("v info split-brain", strings.ReplaceAll(clean, "entries:", "entries in split-brain:"))
 	expect("v info summary", strings.ReplaceAll(clean, "Number of entries: 0\n",
 		"Total Number of entries: 0\nNumber of entries in heal pending: 0\nNumber of entries in split-brain: 0\nNumber of entries possibly healing: 0\n"))
+
+	brick := "      <brick hostUuid=\"U\">\n        <name>$N</name>\n        <status>Connected</status>\n        <numberOfEntries>0</numberOfEntries>\n      </brick>\n"
+	xml := "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<cliOutput>\n  <healInfo>\n    <bricks>\n" + strings.ReplaceAll(brick, "$N", a) + strings.ReplaceAll(brick, "$N", b) +
+		"    </bricks>\n  </healInfo>\n  <opRet>0</opRet>\n  <opErrno>0</opErrno>\n  <opErrstr/>\n</cliOutput>\n"
+	uuid := regexp.MustCompile(`hostUuid="[0-9a-f-]{36}"`)
+	if got := uuid.ReplaceAllString(c.must("--xml", "volume", "heal", c.vol, "info"), `hostUuid="U"`); got != xml {
+		t.Errorf("heal info in XML:\n%s, want\n%s", got, xml)
+	}
 
 	c.must("volume", "stop", c.vol)
 	expect("v", "Launching heal operation to perform index self heal on volume v has been unsuccessful:\nVolume v is not started.\n[exit 1]\n")
