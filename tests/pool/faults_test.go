@@ -36,11 +36,11 @@ const longestStall = 10 * time.Second
 // What may be hurt, and how.
 var (
 	bricks = []int{0, 1, 2}
-	kinds  = []string{"killed", "frozen", "cut off", "hung", "full"}
+	kinds  = []string{"killed", "frozen", "cut off", "hung", "full", "without power"}
 )
 
 // TestFaults hurts one brick at a time while programs work in the mount: its process is
-// killed or frozen, its node is cut off, its disk hangs or is full. No program may see an error; after
+// killed or frozen, its node is cut off, its disk hangs or is full, both lose power. No program may see an error; after
 // the last heal the bricks have the same, and the mount has what a local directory has that
 // was changed in the same way.
 //
@@ -142,6 +142,9 @@ func (f *faults) once() {
 		time.Sleep(8 * time.Second)
 		missed = f.toHeal()
 		f.p.sh("fsfreeze -u %s", n.path("bricks"))
+	case "without power":
+		n.losePower()
+		missed = f.toHeal()
 	case "full":
 		n.fill()
 		time.Sleep(3 * time.Second)
@@ -210,6 +213,20 @@ func (n *node) killBrick() {
 	}
 }
 
+// losePower takes the power from the node's brick and its disk, and mounts the disk again: what
+// was not on it is gone. The daemon sleeps meanwhile, since it would start the brick.
+func (n *node) losePower() {
+	n.p.t.Helper()
+	n.freeze()
+	defer n.thaw()
+	if pid := n.brickPid(); pid != 0 {
+		syscall.Kill(pid, syscall.SIGSTOP)
+		n.p.sh("xfs_io -x -c shutdown %s", n.path("bricks")) // without writing the log
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+	n.p.sh("until umount %[1]s; do sleep 0.1; done && mount -o loop %[1]s.img %[1]s", n.path("bricks"))
+}
+
 // fill leaves no room on the disk of the node's brick.
 func (n *node) fill() {
 	n.p.t.Helper()
@@ -262,7 +279,11 @@ func (f *faults) programs(seed uint64) func() {
 // dbench runs dbench again and again.
 func (f *faults) dbench(ctx context.Context) {
 	for ctx.Err() == nil {
-		out, err := exec.CommandContext(ctx, "dbench", "-D", filepath.Join(f.p.mnt, "dbench"), "-t", "10", "-R", "4", "2").CombinedOutput()
+		cmd := exec.CommandContext(ctx, "dbench", "-D", filepath.Join(f.p.mnt, "dbench"), "-t", "10", "-R", "4", "2")
+		// With its children, which would go on for ever without it.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+		out, err := cmd.CombinedOutput()
 		if ctx.Err() == nil && err != nil {
 			f.p.t.Errorf("dbench: %v\n%.2000s", err, out)
 			return
