@@ -96,28 +96,27 @@ func (n *nameHeal) look(ctx context.Context) bool {
 		default:
 			n.lose(i, "looking up "+n.name, err)
 			n.postpone("a brick cannot say what it has under a name")
-			n.blameSick(ctx, i, err)
+			n.noteSick(ctx, i, err)
 			ok = false
 		}
 	}
 	return ok
 }
 
-// blameSick blames child i for all names if nobody does, because it is sick under this one (err):
-// so that the index lists the directory, and who asks what is pending learns of it, until the
-// brick is mended.
-func (n *nameHeal) blameSick(ctx context.Context, i int, err error) {
+// noteSick marks the directory as one whose names are to be compared, if it is not: child i is
+// sick under this one (err). So the index lists the directory, and who asks what is pending
+// learns of it, until the brick is mended. Nobody is blamed: a brick that cannot tell what it has
+// may have missed nothing, and be the one that is right.
+func (n *nameHeal) noteSick(ctx context.Context, i int, err error) {
 	n.mu.Lock()
-	known := fop.Errno(err) != syscall.EIO || (n.c.m.Accused(changelog.Entry) | n.sick).Has(i)
-	if !known {
-		n.sick |= changelog.Of(i)
-	}
+	known := fop.Errno(err) != syscall.EIO || n.sick || n.c.m.Marked(changelog.Entry)
+	n.sick = n.sick || !known
 	n.mu.Unlock()
 	if known {
 		return
 	}
 	q := &fop.XattropReq{Req: fop.Req{Caller: caller()}, GFID: n.gfid, Op: fop.XattropAdd32,
-		Deltas: []fop.Xattr{{Name: n.h.Keys[i], Value: changelog.One(changelog.Entry).Bytes()}}}
+		Deltas: []fop.Xattr{{Name: changelog.DirtyKey, Value: changelog.One(changelog.Entry).Bytes()}}}
 	xlator.Wind(ctx, n.h.some(n.c.m.Replied&^changelog.Of(i)), xlator.Xlator.Xattrop, q) // else the next healing sees it
 }
 

@@ -32,7 +32,7 @@ type dirHeal struct {
 
 	mu     sync.Mutex
 	failed set  // guarded by mu: children that did not do what was asked
-	sick   set  // guarded by mu: those of them that blameSick blamed
+	sick   bool // guarded by mu: some could not say what it has; see noteSick
 	later  bool // guarded by mu: some name has to wait
 	torn   bool // guarded by mu: some name is in split-brain
 }
