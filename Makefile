@@ -42,7 +42,7 @@ bench: deps build
 	$(GO) run ./tests/bench -rounds $(ROUNDS) -json bench.json $(BENCHFLAGS)
 
 # Replication in simulation: faults, crashes, loss of power, several clients (see
-# docs/simulation.md). "make test" runs the first 700 seeds of each kind of set.
+# docs/simulation.md). "make test" runs the first 2,000 seeds of each kind of set.
 SEEDS ?= 20000
 FROM  ?= 0
 sim:

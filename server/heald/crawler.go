@@ -68,8 +68,9 @@ func (c *crawler) run(ctx context.Context) {
 	always := time.NewTicker(c.every)
 	defer always.Stop()
 	rest, notBefore := leastRest, time.Now()
+	owed := false // what is only dirty is not counted as pending, and may have been in use
 	for {
-		forced := false
+		forced := owed
 		select {
 		case <-ctx.Done():
 			return
@@ -90,20 +91,22 @@ func (c *crawler) run(ctx context.Context) {
 				continue
 			}
 		}
-		crawl := c.crawl(ctx)
+		crawl, left := c.crawl(ctx)
+		owed = left > 0
 		switch {
 		case crawl.Healed > 0: // which may have been what others waited for
 			rest = leastRest
 			c.poke(false)
-		case crawl.Failed+crawl.SplitBrain > 0:
+		case left+crawl.Failed+crawl.SplitBrain > 0:
 			rest = min(2*rest, mostRest)
 		}
 		notBefore = time.Now().Add(rest)
 	}
 }
 
-// crawl heals what the index lists now, or everything if that was asked for.
-func (c *crawler) crawl(ctx context.Context) mgmt.Crawl {
+// crawl heals what the index lists now, or everything if that was asked for. left is how many
+// inodes were in use or could not be healed wholly.
+func (c *crawler) crawl(ctx context.Context) (done mgmt.Crawl, left int) {
 	c.mu.Lock()
 	full := c.full
 	c.full = false
@@ -134,14 +137,14 @@ func (c *crawler) crawl(ctx context.Context) mgmt.Crawl {
 	defer c.mu.Unlock()
 	c.crawls[len(c.crawls)-1] = r
 	c.splits = t.splits
-	return r
+	return r, t.left
 }
 
 // A tally counts what a crawl did. Its mutex guards the rest.
 type tally struct {
-	mu                            sync.Mutex
-	healed, split, failed, partly int
-	splits                        map[fop.GFID]bool
+	mu                          sync.Mutex
+	healed, split, failed, left int
+	splits                      map[fop.GFID]bool
 }
 
 // each heals the inodes that list yields, several at once, and what is in directories that
@@ -228,8 +231,8 @@ func (c *crawler) count(t *tally, g fop.GFID, r heal.Outcome, err error) {
 	case r.Kind == heal.Healed:
 		t.healed++
 		c.healed.Add(1)
-	case r.Kind == heal.Partly:
-		t.partly++
+	case r.Kind == heal.Partly || r.Kind == heal.Busy:
+		t.left++
 	}
 }
 

@@ -29,6 +29,7 @@ type index struct {
 	mu      sync.Mutex
 	pending map[fop.GFID]heal.Kind // guarded by mu; what healing it will say; Healed takes it out
 	waits   map[fop.GFID]fop.GFID  // guarded by mu; healed only after the other
+	dirty   bool                   // they are dirty only: not counted. guarded by mu
 	tried   int
 	watch   func(xlator.Event)
 }
@@ -42,7 +43,11 @@ func (x *index) Getxattr(_ context.Context, q *fop.GetxattrReq) (*fop.GetxattrRe
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return &fop.GetxattrReply{Xattrs: []fop.Xattr{{Value: strconv.AppendInt(nil, int64(len(x.pending)), 10)}}}, nil
+	n := len(x.pending)
+	if x.dirty {
+		n = 0
+	}
+	return &fop.GetxattrReply{Xattrs: []fop.Xattr{{Value: strconv.AppendInt(nil, int64(n), 10)}}}, nil
 }
 
 func (x *index) Pending(_ context.Context, _ int, yield func(fop.GFID) error) error {
@@ -221,4 +226,30 @@ func TestSetsFollowTheVolfile(t *testing.T) {
 	if err := d.use(t.Context(), ""); err != nil || len(d.setsOf("v")) != 0 {
 		t.Errorf("a volfile without sets leaves %v: %v", d.setsOf("v"), err)
 	}
+}
+
+// What is only dirty is not counted as pending. If a client is at work on it when the crawl
+// comes by, it is healed soon after the client has ended.
+func TestDirtyAndInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &index{pending: map[fop.GFID]heal.Kind{gfid(1): heal.Busy}, dirty: true}
+		s := newTestSet(t, x)
+		s.start(t.Context())
+		defer s.close()
+		s.event(0, xlator.Event{Kind: xlator.ChildUp})
+		s.event(1, xlator.Event{Kind: xlator.ChildUp})
+		time.Sleep(20 * time.Second)
+		if n := x.tries(); n == 0 || n > 20 {
+			t.Errorf("an inode in use was tried %d times in 20 seconds", n)
+		}
+		x.mu.Lock()
+		x.pending[gfid(1)] = heal.Healed
+		x.mu.Unlock()
+		time.Sleep(mostRest)
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if len(x.pending) > 0 {
+			t.Error("it is not healed a minute after it was left")
+		}
+	})
 }

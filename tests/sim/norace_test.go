@@ -2,4 +2,4 @@
 
 package sim
 
-const usualRuns = 700
+const usualRuns = 2000
