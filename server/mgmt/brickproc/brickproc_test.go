@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 }
 
 // fakeBrick does what a brick does for its supervisor, until SIGTERM. One whose path ends
-// in "bad" cannot start.
+// in "bad" cannot start, one whose ends in "taken" finds its first two ports taken.
 func fakeBrick(args []string) error {
 	f := flag.NewFlagSet("brick", flag.ContinueOnError)
 	v := map[string]*string{}
@@ -51,6 +51,9 @@ func fakeBrick(args []string) error {
 	defer pid.Close()
 	if strings.HasSuffix(*v["brick-path"], "bad") {
 		return fmt.Errorf("there is no disk")
+	}
+	if strings.HasSuffix(*v["brick-path"], "taken") && countStarts(*v["pid-file"]+".starts") < 3 {
+		return fmt.Errorf("cannot listen for clients: %w", syscall.EADDRINUSE)
 	}
 	os.Remove(*v["socket"])
 	l, err := net.Listen("unix", *v["socket"])
@@ -73,6 +76,13 @@ func fakeBrick(args []string) error {
 			mgmt.Serve(ctx, nc, routes, nil)
 		}()
 	}
+}
+
+// countStarts adds one to the number in a file.
+func countStarts(file string) int {
+	text, _ := os.ReadFile(file)
+	os.WriteFile(file, append(text, '+'), 0o600)
+	return len(text) + 1
 }
 
 // site is a place for supervisors, one after the other.
@@ -198,6 +208,12 @@ func TestBrickThatCannotStart(t *testing.T) {
 	if err == nil || err.Error() != "there is no disk" {
 		t.Errorf("Started = %v, want the brick's own words", err)
 	}
+}
+
+// A port that another program took after it was given does not fail the start.
+func TestPortTaken(t *testing.T) {
+	s := newSite(t)
+	started(t, s.supervise("/taken"), "/taken")
 }
 
 func TestStray(t *testing.T) {

@@ -2,6 +2,7 @@ package brickproc
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -12,6 +13,9 @@ type keeper struct {
 	spec Spec
 	gone chan struct{} // closed when the keeper has ended; the brick has no process then
 	kick chan struct{} // holds a token: look again now
+	// taken is how many starts in a row found the port taken since it was given. Only keep's
+	// goroutine uses it.
+	taken int
 
 	mu      sync.Mutex
 	wanted  bool          // guarded by mu
@@ -104,6 +108,9 @@ func (s *Supervisor) keep(k *keeper) {
 			if time.Since(began) >= settled {
 				backoff = leastBackoff
 			}
+			if k.taken > 0 && k.isWanted() {
+				continue
+			}
 			now, _ := k.now()
 			if k.isWanted() {
 				log.Warn("the brick is not running; it will be started again", "reason", now.Reason, "in", backoff)
@@ -182,7 +189,7 @@ func (s *Supervisor) attend(k *keeper, p *process) {
 			asking.Wait() // it must not say Online after this
 			if e.err == nil {
 				now, _ := k.now()
-				k.set(State{Reason: reasonOf(s.cfg.RunDir, &k.spec, "the process "+e.how), failed: !now.Online})
+				k.set(k.ended(reasonOf(s.cfg.RunDir, &k.spec, "the process "+e.how), now.Online))
 			}
 			if e.err != nil && s.ctx.Err() == nil {
 				k.set(State{Reason: e.err.Error(), failed: true})
@@ -197,6 +204,21 @@ func (s *Supervisor) attend(k *keeper, p *process) {
 			return
 		}
 	}
+}
+
+// portTries is how many ports may turn out to be taken before a start has failed.
+const portTries = 5
+
+// ended is the state of a brick whose process has ended, and served before or not. A port that
+// was free when it was given may be some connection's own by the time the brick listens: then
+// the start has not failed yet, and the next one gets another.
+func (k *keeper) ended(reason string, served bool) State {
+	if !served && k.taken < portTries && strings.Contains(reason, syscall.EADDRINUSE.Error()) {
+		k.taken++
+		return State{Reason: reason}
+	}
+	k.taken = 0
+	return State{Reason: reason, failed: !served}
 }
 
 // await asks the brick until it says that it serves. It has all the time it needs: a
