@@ -15,9 +15,9 @@ func TestClientKinds(t *testing.T) {
 	client := func(name string) mgmt.ClientInfo { return mgmt.ClientInfo{Name: name} }
 	v := &mgmt.VolumeStatus{Name: "a-v", Bricks: []mgmt.BrickState{
 		{Clients: []mgmt.ClientInfo{client("h-1-7-a-v-client-0"), client("h-1-8-a-v-client-0"), client("other")}},
-		{Clients: []mgmt.ClientInfo{client("h-1-7-a-v-client-1"), client("other")}},
+		{Clients: []mgmt.ClientInfo{client("h-1-7-a-v-client-1"), client("h-1-9-glustershd-a-v-client-1"), client("other")}},
 	}}
-	if got, want := clientKinds(v), (map[string]int{"fuse": 2, "other": 1}); !maps.Equal(got, want) {
+	if got, want := clientKinds(v), (map[string]int{"fuse": 2, "glustershd": 1, "other": 1}); !maps.Equal(got, want) {
 		t.Errorf("clientKinds = %v, want %v", got, want)
 	}
 }

@@ -93,17 +93,23 @@ func (c *cli) printCalls(conns []mgmt.Connection) {
 	}
 }
 
+// healer is the kind of client that heal daemons are.
+const healer = "glustershd"
+
 // clientKinds counts the processes that are a volume's clients, by kind. Each connects with
-// every brick. All that call themselves after their host and number are mounts.
+// every brick. All that call themselves after their host and number only are mounts.
 func clientKinds(v *mgmt.VolumeStatus) map[string]int {
 	seen := map[string]bool{}
 	kinds := map[string]int{}
 	for _, b := range v.Bricks {
 		for _, cl := range b.Clients {
 			kind, process := cl.Name, cl.Name
-			// HOST-PID-VOLUME-client-N
+			// HOST-PID-VOLUME-client-N, or HOST-PID-glustershd-VOLUME-client-N
 			if at := strings.LastIndex(cl.Name, "-"+v.Name+"-client-"); at > 0 {
 				kind, process = "fuse", cl.Name[:at]
+				if strings.HasSuffix(process, "-"+healer) {
+					kind = healer
+				}
 			}
 			if !seen[process] {
 				seen[process] = true

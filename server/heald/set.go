@@ -39,6 +39,10 @@ type set struct {
 	claimed map[fop.GFID]bool
 }
 
+// clientName is what a brick knows the connection of child by. GlusterFS counts its clients by
+// this kind of process.
+func clientName(child string) string { return "glustershd-" + child }
+
 // newSet makes the set of stanza n; its bricks connect from then on.
 func newSet(cfg *Config, g *volfile.Graph, n *volfile.Node, spec string) (*set, error) {
 	s := &set{name: n.Name, spec: spec, up: make([]bool, len(n.Subvolumes)), claimed: map[fop.GFID]bool{}, cancel: func() {}}
@@ -62,7 +66,7 @@ func newSet(cfg *Config, g *volfile.Graph, n *volfile.Node, spec string) (*set, 
 		for _, o := range b.Options {
 			opts[o.Key] = o.Value
 		}
-		c, err := cfg.Client(xlator.Env{Name: name, Log: cfg.Log.With("subvol", name)}, opts, nil)
+		c, err := cfg.Client(xlator.Env{Name: clientName(name), Log: cfg.Log.With("subvol", name)}, opts, nil)
 		if err != nil {
 			return nil, errors.Join(err, s.closeChildren())
 		}

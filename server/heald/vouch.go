@@ -38,7 +38,7 @@ func newVisitors(cfg *Config, n *volfile.Node, children []xlator.Options) visito
 		dial: func(i int) (xlator.Xlator, error) {
 			opts := maps.Clone(children[i])
 			opts["vouches"] = "on"
-			return cfg.Client(xlator.Env{Name: n.Subvolumes[i], Log: log.With("subvol", n.Subvolumes[i])}, opts, nil)
+			return cfg.Client(xlator.Env{Name: clientName(n.Subvolumes[i]), Log: log.With("subvol", n.Subvolumes[i])}, opts, nil)
 		},
 		engine: func(children []xlator.Xlator) (Engine, error) { return cfg.Engine(n, children, log) },
 	}
