@@ -31,8 +31,11 @@ type index struct {
 	waits   map[fop.GFID]fop.GFID  // guarded by mu; healed only after the other
 	dirty   bool                   // they are dirty only: not counted. guarded by mu
 	tried   int
+	ejected int
 	watch   func(xlator.Event)
 }
+
+func (x *index) Eject(string) { x.ejected++ }
 
 func (x *index) Watch(f func(xlator.Event)) { x.watch = f }
 func (x *index) Close() error               { return nil }
@@ -252,4 +255,19 @@ func TestDirtyAndInUse(t *testing.T) {
 			t.Error("it is not healed a minute after it was left")
 		}
 	})
+}
+
+// A brick whose disk hangs would keep locked what is being healed.
+func TestSlowBrickIsGivenUp(t *testing.T) {
+	x := &index{}
+	s := newTestSet(t, x)
+	defer s.close()
+	s.event(1, xlator.Event{Kind: xlator.ChildSlow, Reason: "a request has waited for 10s"})
+	if x.ejected != 1 {
+		t.Errorf("it was given up %d times", x.ejected)
+	}
+	s.event(1, xlator.Event{Kind: xlator.ChildUp})
+	if x.ejected != 1 {
+		t.Error("it was given up when it came back")
+	}
 }

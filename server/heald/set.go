@@ -105,8 +105,16 @@ func (s *set) configure(n *volfile.Node) {
 }
 
 // event notes that a brick came or went. All crawlers look again when one came: it may
-// be the one that missed something.
+// be the one that missed something. A brick that keeps a request waiting is given up: what is
+// being healed is locked, and the programs that want it would wait as long as its disk hangs.
 func (s *set) event(i int, e xlator.Event) {
+	if e.Kind == xlator.ChildSlow {
+		if c, can := s.children[i].(xlator.Ejector); can {
+			s.log.Warn("a brick is slow; healing gives it up", "brick", s.bricks[i], "reason", e.Reason)
+			c.Eject(e.Reason)
+		}
+		return
+	}
 	if e.Kind != xlator.ChildUp && e.Kind != xlator.ChildDown {
 		return
 	}
