@@ -5,6 +5,7 @@ import (
 
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/xlators/fop"
+	"github.com/gofs/gofs/xlators/xlator"
 )
 
 // removed reports whether an inode that no majority of the bricks has was removed while the
@@ -25,7 +26,7 @@ func (r *replicate) removed(ctx context.Context, g fop.GFID, m *changelog.Matrix
 	}
 	named := false
 	for i := range m.Replied.Each {
-		for _, link := range r.linksOn(ctx, i, g) {
+		for _, link := range xlator.LinksOn(ctx, r.children[i], internalCaller, g) {
 			if r.confirmed(ctx, link, g) {
 				return false
 			}
@@ -33,19 +34,6 @@ func (r *replicate) removed(ctx context.Context, g fop.GFID, m *changelog.Matrix
 		}
 	}
 	return named
-}
-
-// linksOn returns the names of an inode on child i, as far as they can be known.
-func (r *replicate) linksOn(ctx context.Context, i int, g fop.GFID) []fop.Link {
-	a, err := r.children[i].Getxattr(ctx, &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: g, Name: fop.LinksXattr, Internal: true})
-	if err != nil || len(a.Xattrs) != 1 {
-		return nil
-	}
-	ls, err := fop.ParseLinks(a.Xattrs[0].Value)
-	if err != nil {
-		return nil
-	}
-	return ls
 }
 
 // confirmed reports whether a brick that has missed no names of the directory has this one for

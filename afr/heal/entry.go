@@ -234,15 +234,7 @@ func (n *nameHeal) noteTimes(ctx context.Context, i int, g fop.GFID) {
 
 // linksOn returns the names of an inode on child i.
 func (n *nameHeal) linksOn(ctx context.Context, i int, g fop.GFID) []fop.Link {
-	r, err := n.h.children[i].Getxattr(ctx, &fop.GetxattrReq{Req: fop.Req{Caller: caller()}, GFID: g, Name: fop.LinksXattr, Internal: true})
-	if err != nil || len(r.Xattrs) != 1 {
-		return nil
-	}
-	ls, err := fop.ParseLinks(r.Xattrs[0].Value)
-	if err != nil {
-		return nil
-	}
-	return ls
+	return xlator.LinksOn(ctx, n.h.children[i], caller(), g)
 }
 
 // rename moves g on child i, if it is there and the target is free. The other directory's
