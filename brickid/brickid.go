@@ -48,27 +48,32 @@ func Read(dir string) (string, error) {
 func Write(dir, id string) error {
 	dot := filepath.Join(dir, ".glusterfs")
 	path := filepath.Join(dot, File)
-	err := func() error {
-		if id == "" {
-			return os.Remove(path)
-		}
-		f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = f.WriteString(id + "\n")
-		if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-			return err
-		}
-		return os.Rename(path+".new", path)
-	}()
-	if err == nil {
+	var err error
+	if id != "" {
+		err = Replace(path, id+"\n")
+	} else if err = os.Remove(path); err == nil {
 		err = SyncDir(dot)
 	}
 	if err != nil {
 		return fmt.Errorf("record which brick %s is: %w", dir, err)
 	}
 	return nil
+}
+
+// Replace makes text the content of a file, in one step, and on the disk when it returns.
+func Replace(path, text string) error {
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
 }
 
 // SyncDir puts a directory, its names and attributes, on the disk.

@@ -70,22 +70,7 @@ func (p *power) lost() (lost, recorded bool) {
 
 // record notes, durably, that the brick serves now.
 func (p *power) record() error {
-	err := func() error {
-		next := p.file() + ".new"
-		f, err := os.OpenFile(next, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = f.WriteString(p.now)
-		if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-			return err
-		}
-		return os.Rename(next, p.file())
-	}()
-	if err == nil {
-		err = brickid.SyncDir(filepath.Dir(p.file()))
-	}
-	if err != nil {
+	if err := brickid.Replace(p.file(), p.now); err != nil {
 		return fmt.Errorf("cannot record that the brick %s serves: %w", p.dir, err)
 	}
 	return nil
