@@ -57,7 +57,8 @@ lint:
 # The protobuf code from protocol/pb/fop.proto.
 generate:
 	@dist/deps.sh protobuf-compiler
-	$(GO) generate ./...
+	$(GO) build -o bin/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
+	PATH="$(CURDIR)/bin:$$PATH" $(GO) generate ./...
 
 # The manual pages, from the tables of commands and options.
 man: build

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/xlator"
@@ -188,15 +190,20 @@ func changeData[R any](ctx context.Context, f *file, q *fop.Req, key opKey, c *c
 // decided on the bricks, so these writes come one after the other.
 func (f *file) Writev(ctx context.Context, q *fop.WritevReq) (*fop.WritevReply, error) {
 	key := rangeKey(q.Off, q.Off+int64(len(q.Data))-1)
-	if f.flags&syscall.O_APPEND != 0 {
+	ch := &change{bricksPlace: f.flags&syscall.O_APPEND != 0}
+	if ch.bricksPlace {
 		key = rangeKey(0, math.MaxInt64)
 	}
-	return changeData(ctx, f, &q.Req, key, &change{}, func(c xlator.File, i int, req fop.Req) (*fop.WritevReply, error) {
+	return changeData(ctx, f, &q.Req, key, ch, func(c xlator.File, i int, req fop.Req) (*fop.WritevReply, error) {
 		qq := *q
 		qq.Req = req
 		r, err := c.Writev(ctx, &qq)
 		if err == nil && r.N < len(q.Data) {
 			return nil, syscall.ENOSPC // a short write on one copy would make copies differ
+		}
+		if err == nil && ch.bricksPlace {
+			end := int64(r.Post.Size)
+			ch.leases[0].reaches(fop.Span{Off: end - int64(r.N), End: end})
 		}
 		return r, err
 	})
@@ -211,7 +218,12 @@ func (f *file) Fsync(ctx context.Context, q *fop.FsyncReq) (*fop.InodeReply, err
 }
 
 func (f *file) Fallocate(ctx context.Context, q *fop.FallocateReq) (*fop.InodeReply, error) {
-	return changeData(ctx, f, &q.Req, rangeKey(0, math.MaxInt64), &change{}, func(c xlator.File, i int, req fop.Req) (*fop.InodeReply, error) {
+	c := &change{span: fop.From(q.Off)}
+	c.bricksPlace = q.Mode&(unix.FALLOC_FL_COLLAPSE_RANGE|unix.FALLOC_FL_INSERT_RANGE) != 0
+	if !c.bricksPlace {
+		c.span.End = q.Off + q.Len
+	}
+	return changeData(ctx, f, &q.Req, rangeKey(0, math.MaxInt64), c, func(c xlator.File, i int, req fop.Req) (*fop.InodeReply, error) {
 		qq := *q
 		qq.Req = req
 		return c.Fallocate(ctx, &qq)

@@ -21,6 +21,9 @@ func onInode[R any](ctx context.Context, r *replicate, q *fop.Req, g fop.GFID, k
 	}
 	defer r.end(l, key)
 	c.leases = []*lease{l}
+	if c.class == changelog.Data && c.span == (fop.Span{}) && !c.bricksPlace {
+		c.span = key.span()
+	}
 	reply, _, err := transact(ctx, r, q, c, do)
 	return reply, err
 }
@@ -34,9 +37,9 @@ func (r *replicate) Setattr(ctx context.Context, q *fop.SetattrReq) (*fop.InodeR
 		})
 }
 
-// Truncate changes data: the whole file is its range.
+// Truncate changes data: nothing else may go on meanwhile.
 func (r *replicate) Truncate(ctx context.Context, q *fop.TruncateReq) (*fop.InodeReply, error) {
-	return onInode(ctx, r, &q.Req, q.GFID, rangeKey(0, math.MaxInt64), &change{class: changelog.Data, dataOnly: true},
+	return onInode(ctx, r, &q.Req, q.GFID, rangeKey(0, math.MaxInt64), &change{class: changelog.Data, dataOnly: true, span: fop.From(int64(q.Size))},
 		func(i int, req fop.Req) (*fop.InodeReply, error) {
 			qq := *q
 			qq.Req = req

@@ -53,6 +53,9 @@ type lease struct {
 	changed [3]bool
 	// blamed: children for which pending counters were stored under this lease.
 	blamed [3]set
+	// missed is where data was changed under this lease, and who was told how often that
+	// others missed it.
+	missed missed
 	// keepDirty: a change ended without quorum; its marks are for the healer.
 	keepDirty bool
 	contended bool

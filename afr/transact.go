@@ -17,6 +17,10 @@ type change struct {
 	// names[k] are the names of leases[k]'s directory that change, for the granular
 	// entry index.
 	names [][]string
+	// span is where data is changed; see missed. bricksPlace: each brick decides, by what is
+	// there, and span is not all, or nothing.
+	span        fop.Span
+	bricksPlace bool
 	// dataOnly: the arbiter does not get the fop; it stores no data, and its lock and
 	// marks stand for it.
 	dataOnly bool
@@ -148,6 +152,9 @@ func (r *replicate) prepare(ctx context.Context, c *change) (outcome, set, error
 	}
 	good &= part
 	c.missing = r.all() &^ part
+	if c.bricksPlace && part&^good&r.dataSet() != 0 {
+		c.leases[0].strays()
+	}
 	o := outcome{targets: part, missing: c.missing}
 	if c.dataOnly {
 		o.targets &= r.dataSet()
@@ -179,6 +186,7 @@ func (r *replicate) markAndBlame(ctx context.Context, c *change, part, victims s
 			against &^= l.blamed[c.class]
 		}
 		l.changed[c.class] = true
+		l.missed.spans.Add(c.span)
 		mu.unlock()
 		if needMark {
 			ok, e := r.addMark(ctx, l, c.class, part)
@@ -335,6 +343,9 @@ func (r *replicate) blame(ctx context.Context, l *lease, class changelog.Class, 
 		q.Deltas = append(q.Deltas, fop.Xattr{Name: r.keys[j], Value: c.Bytes()})
 	}
 	ok, err := r.xattrop(ctx, l, on, q)
+	if class == changelog.Data {
+		l.told(ok, victims)
+	}
 	r.clean.spoil()
 	r.inodes.forgetKnown(l.gfid)
 	if r.quorum.Met(ok) && names == nil { // of a directory, all names are to be looked at

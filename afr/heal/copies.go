@@ -93,6 +93,9 @@ func (c *copies) oneType() bool {
 // under way. A sink takes over what the sources hold against those who are not equal: it
 // knows now what they know.
 //
+// These counters come on top of those that are there: nobody says what they stand for, so that
+// what is known of missed bytes does not count any more (package missed).
+//
 // What was under way may have come to an end that who is away does not share, and with marks
 // that blame those who are equal now. So who is away is blamed in turn: or its copy would
 // come to stand against theirs without a mark.
@@ -113,8 +116,9 @@ func (h *Healer) undoing(c *copies, equal, sources set, classes ...changelog.Cla
 				switch {
 				case equal.Has(j):
 					d[k] = changelog.Back(c.m.Pending[i][j][k])
-				case c.m.Pending[i][j][k] != 0:
-				case settled && away.Has(j), equal.Has(i) && c.accusedBy(j, sources, k):
+				case settled && away.Has(j), equal.Has(i) && !sources.Has(i) && c.accusedBy(j, sources, k):
+					d[k] = 1
+				case c.m.Pending[i][j][k] == 0 && equal.Has(i) && c.accusedBy(j, sources, k):
 					d[k] = 1
 				}
 			}

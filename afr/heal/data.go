@@ -10,10 +10,11 @@ import (
 )
 
 const (
-	// window is how much is compared with one checksum at first.
-	window = 1 << 20
-	// stretch is how much is healed under one lock of a range: writers wait for no more.
-	stretch = 8 * window
+	// mostWindow is how much is compared with one checksum at most.
+	mostWindow = 1 << 20
+	// perStretch is how many windows are healed under one lock of a range: writers wait for no
+	// more.
+	perStretch = 8
 )
 
 // A transfer is the copying of one file's data.
@@ -24,8 +25,9 @@ type transfer struct {
 	size    int64
 	old     [changelog.MaxReplicas]int64 // the sinks' sizes before
 	files   [changelog.MaxReplicas]xlator.File
-	sources set // by the marks
-	equal   set // besides to: copies that are right already, and the arbiter
+	sources set        // by the marks
+	equal   set        // besides to: copies that are right already, and the arbiter
+	where   *fop.Spans // what is to be healed; nil: all. See missed
 }
 
 // data heals a regular file's data and times. The whole inode's lock is held, and given
@@ -46,13 +48,14 @@ func (j *job) data(ctx context.Context, l *lock, c *copies, changed set, u undo)
 		j.settle(ctx, l, changed, u)
 		return nil
 	}
-	if t.size <= window {
+	if t.size <= j.h.Window {
 		t.stretch(ctx, l, 0, t.size)
 		changed |= t.finish(ctx, l)
 		u.merge(j.h.undoing(c, t.to|t.equal, t.sources, changelog.Data))
 		j.settle(ctx, l, changed, u)
 		return ctx.Err()
 	}
+	t.where = j.missed(ctx, l, c, t)
 	for i := range t.to.Each {
 		// From here on clients' changes go to all alike, from the same size on.
 		if err := t.resize(ctx, l, i, uint64(t.size)); err != nil {
@@ -60,7 +63,11 @@ func (j *job) data(ctx context.Context, l *lock, c *copies, changed set, u undo)
 		}
 	}
 	j.settle(ctx, l, changed, u)
+	stretch := perStretch * j.h.Window
 	for off := int64(0); off < t.size && t.to != 0 && ctx.Err() == nil; off += stretch {
+		if !t.wants(off, stretch) {
+			continue
+		}
 		if err := t.lockedStretch(ctx, c, off, min(stretch, t.size-off)); err != nil {
 			return err
 		}
@@ -149,8 +156,8 @@ func (j *job) identical(ctx context.Context, l *lock, c *copies, stored set) boo
 	if !t.open(ctx, l) || t.to != stored&^changelog.Of(first) {
 		return false
 	}
-	for off := int64(0); off < int64(c.iatt[first].Size) && ctx.Err() == nil; off += window {
-		_, differ := t.differing(ctx, l, t.to, off, min(window, int64(c.iatt[first].Size)-off))
+	for off := int64(0); off < int64(c.iatt[first].Size) && ctx.Err() == nil; off += j.h.Window {
+		_, differ := t.differing(ctx, l, t.to, off, min(j.h.Window, int64(c.iatt[first].Size)-off))
 		if differ != 0 {
 			return false
 		}

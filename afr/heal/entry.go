@@ -291,14 +291,10 @@ func (n *nameHeal) make(ctx context.Context, i int, c *copies) error {
 		marks = changelog.One(changelog.Data, changelog.Metadata, changelog.Entry)
 	}
 	blamed := on(holders, func(k int) (*fop.XattropReply, error) {
-		need := marks
-		for cl := range need {
-			if c.m.Pending[k][i][cl] != 0 {
-				need[cl] = 0
-			}
-		}
+		// Also where it is blamed already: nobody says what these counters stand for, so that what is known of
+		// missed bytes does not count any more.
 		return n.h.children[k].Xattrop(ctx, &fop.XattropReq{Req: n.l.req(k), GFID: n.truth.GFID, Op: fop.XattropAdd32,
-			Deltas: []fop.Xattr{{Name: n.h.Keys[i], Value: need.Bytes()}}})
+			Deltas: []fop.Xattr{{Name: n.h.Keys[i], Value: marks.Bytes()}}})
 	})
 	for k := range holders.Each {
 		if blamed[k].Err != nil {

@@ -254,7 +254,8 @@ func (h *Healer) missing(i int) changelog.Counters {
 	return changelog.One(changelog.Data, changelog.Metadata)
 }
 
-// accuse has those who have a file know that others lack it, if they do not yet.
+// accuse has those who have a file know that others lack it, if they do not yet. (A file is
+// small: nobody asks which of its bytes are missed.)
 func (d *dirHeal) accuse(ctx context.Context, ns []*newcomer) {
 	add := func(i int, n *newcomer) (deltas []fop.Xattr) {
 		for s := range n.sinks.Each {

@@ -28,7 +28,7 @@ const (
 )
 
 // buffers hold a window each.
-var buffers = sync.Pool{New: func() any { return new([window]byte) }}
+var buffers = sync.Pool{New: func() any { return new([mostWindow]byte) }}
 
 // A part is a piece of a file that some sinks have otherwise.
 type part struct {
@@ -44,12 +44,12 @@ func (t *transfer) stretch(ctx context.Context, l *lock, off, n int64) {
 	var failed [changelog.MaxReplicas]atomic.Pointer[error]
 	var compared, written atomic.Int64
 	to := t.to
-	for w := off; w < off+n; w += window {
+	for w := range t.windows(off, n) {
 		room <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-room }()
 			c := &copier{transfer: t, l: l, to: to, failed: &failed}
-			c.window(ctx, w, min(window, off+n-w))
+			c.window(ctx, w.Off, w.End-w.Off)
 			compared.Add(c.compared)
 			written.Add(c.written)
 		})
@@ -245,7 +245,7 @@ func (c *copier) punch(ctx context.Context, to set, off, n int64) {
 
 // zero writes zeros where there can be no holes.
 func (c *copier) zero(ctx context.Context, i int, off, n int64) {
-	buf := make([]byte, min(n, window))
+	buf := make([]byte, min(n, mostWindow))
 	for end := off + n; off < end; off += int64(len(buf)) {
 		q := &fop.WritevReq{Req: c.l.req(i), Off: off, Data: buf[:min(int64(len(buf)), end-off)]}
 		if r, err := c.files[i].Writev(ctx, q); err != nil || r.N != len(q.Data) {
@@ -258,7 +258,7 @@ func (c *copier) zero(ctx context.Context, i int, off, n int64) {
 // write copies a range of at most a window. dense: only if no block of it is zero, else
 // nothing is done. false: nothing was done.
 func (c *copier) write(ctx context.Context, to set, off, n int64, dense bool) bool {
-	buf := buffers.Get().(*[window]byte)
+	buf := buffers.Get().(*[mostWindow]byte)
 	defer buffers.Put(buf)
 	r, err := c.files[c.from].Readv(ctx, &fop.ReadvReq{Req: c.l.req(c.from), Off: off, Buf: buf[:n]})
 	if err != nil {

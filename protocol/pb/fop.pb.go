@@ -4288,6 +4288,8 @@ type ReleaseItem struct {
 	NoUnlock      bool                   `protobuf:"varint,6,opt,name=no_unlock,json=noUnlock,proto3" json:"no_unlock,omitempty"`
 	Undo          []*Xattr               `protobuf:"bytes,7,rep,name=undo,proto3" json:"undo,omitempty"`
 	EntryDelete   [][]byte               `protobuf:"bytes,8,rep,name=entry_delete,json=entryDelete,proto3" json:"entry_delete,omitempty"`
+	Covers        []*Xattr               `protobuf:"bytes,9,rep,name=covers,proto3" json:"covers,omitempty"`
+	Missed        []int64                `protobuf:"varint,10,rep,packed,name=missed,proto3" json:"missed,omitempty"` // offset and end of each span
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4374,6 +4376,20 @@ func (x *ReleaseItem) GetUndo() []*Xattr {
 func (x *ReleaseItem) GetEntryDelete() [][]byte {
 	if x != nil {
 		return x.EntryDelete
+	}
+	return nil
+}
+
+func (x *ReleaseItem) GetCovers() []*Xattr {
+	if x != nil {
+		return x.Covers
+	}
+	return nil
+}
+
+func (x *ReleaseItem) GetMissed() []int64 {
+	if x != nil {
+		return x.Missed
 	}
 	return nil
 }
@@ -5131,7 +5147,7 @@ const file_fop_proto_rawDesc = "" +
 	"\tLockReply\x12\x1c\n" +
 	"\tcontended\x18\x01 \x01(\bR\tcontended\x12%\n" +
 	"\x04iatt\x18\x02 \x01(\v2\x11.gofs.fop.v1.IattR\x04iatt\x12*\n" +
-	"\x06xattrs\x18\x03 \x03(\v2\x12.gofs.fop.v1.XattrR\x06xattrs\"\xe1\x01\n" +
+	"\x06xattrs\x18\x03 \x03(\v2\x12.gofs.fop.v1.XattrR\x06xattrs\"\xa5\x02\n" +
 	"\vReleaseItem\x12\x12\n" +
 	"\x04gfid\x18\x01 \x01(\fR\x04gfid\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\fR\x06domain\x12\x14\n" +
@@ -5140,7 +5156,10 @@ const file_fop_proto_rawDesc = "" +
 	"\x04name\x18\x05 \x01(\fR\x04name\x12\x1b\n" +
 	"\tno_unlock\x18\x06 \x01(\bR\bnoUnlock\x12&\n" +
 	"\x04undo\x18\a \x03(\v2\x12.gofs.fop.v1.XattrR\x04undo\x12!\n" +
-	"\fentry_delete\x18\b \x03(\fR\ventryDelete\"}\n" +
+	"\fentry_delete\x18\b \x03(\fR\ventryDelete\x12*\n" +
+	"\x06covers\x18\t \x03(\v2\x12.gofs.fop.v1.XattrR\x06covers\x12\x16\n" +
+	"\x06missed\x18\n" +
+	" \x03(\x03R\x06missed\"}\n" +
 	"\n" +
 	"ReleaseReq\x12+\n" +
 	"\x06caller\x18\x01 \x01(\v2\x13.gofs.fop.v1.CallerR\x06caller\x12\x12\n" +
@@ -5332,17 +5351,18 @@ var file_fop_proto_depIdxs = []int32{
 	7,  // 81: gofs.fop.v1.LockReply.iatt:type_name -> gofs.fop.v1.Iatt
 	5,  // 82: gofs.fop.v1.LockReply.xattrs:type_name -> gofs.fop.v1.Xattr
 	5,  // 83: gofs.fop.v1.ReleaseItem.undo:type_name -> gofs.fop.v1.Xattr
-	3,  // 84: gofs.fop.v1.ReleaseReq.caller:type_name -> gofs.fop.v1.Caller
-	58, // 85: gofs.fop.v1.ReleaseReq.items:type_name -> gofs.fop.v1.ReleaseItem
-	3,  // 86: gofs.fop.v1.ForgetReq.caller:type_name -> gofs.fop.v1.Caller
-	3,  // 87: gofs.fop.v1.BatchReq.caller:type_name -> gofs.fop.v1.Caller
-	63, // 88: gofs.fop.v1.BatchReq.items:type_name -> gofs.fop.v1.BatchItem
-	65, // 89: gofs.fop.v1.BatchReply.items:type_name -> gofs.fop.v1.BatchAnswer
-	90, // [90:90] is the sub-list for method output_type
-	90, // [90:90] is the sub-list for method input_type
-	90, // [90:90] is the sub-list for extension type_name
-	90, // [90:90] is the sub-list for extension extendee
-	0,  // [0:90] is the sub-list for field type_name
+	5,  // 84: gofs.fop.v1.ReleaseItem.covers:type_name -> gofs.fop.v1.Xattr
+	3,  // 85: gofs.fop.v1.ReleaseReq.caller:type_name -> gofs.fop.v1.Caller
+	58, // 86: gofs.fop.v1.ReleaseReq.items:type_name -> gofs.fop.v1.ReleaseItem
+	3,  // 87: gofs.fop.v1.ForgetReq.caller:type_name -> gofs.fop.v1.Caller
+	3,  // 88: gofs.fop.v1.BatchReq.caller:type_name -> gofs.fop.v1.Caller
+	63, // 89: gofs.fop.v1.BatchReq.items:type_name -> gofs.fop.v1.BatchItem
+	65, // 90: gofs.fop.v1.BatchReply.items:type_name -> gofs.fop.v1.BatchAnswer
+	91, // [91:91] is the sub-list for method output_type
+	91, // [91:91] is the sub-list for method input_type
+	91, // [91:91] is the sub-list for extension type_name
+	91, // [91:91] is the sub-list for extension extendee
+	0,  // [0:91] is the sub-list for field type_name
 }
 
 func init() { file_fop_proto_init() }

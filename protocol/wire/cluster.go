@@ -68,6 +68,7 @@ func releaseTo(q *fop.ReleaseReq) *pb.ReleaseReq {
 		e, m := &q.Items[i], &ms[i]
 		m.Gfid, m.Domain, m.Owner, m.Entry = gfidTo(&e.GFID), raw(e.Domain), uint64(e.Owner), e.Entry
 		m.Name, m.NoUnlock, m.Undo, m.EntryDelete = raw(e.Name), e.NoUnlock, xattrsTo(e.Undo), rawAll(e.EntryDelete)
+		m.Covers, m.Missed = xattrsTo(e.Covers), spansTo(e.Missed)
 		out[i] = m
 	}
 	return &pb.ReleaseReq{Caller: callerTo(&q.Req), Sync: q.Sync, Items: out}
@@ -77,9 +78,38 @@ func releaseFrom(r *parser, m *pb.ReleaseReq) *fop.ReleaseReq {
 	q := &fop.ReleaseReq{Req: r.req(m.Caller), Sync: m.Sync, Items: make([]fop.ReleaseItem, len(m.Items))}
 	for i, e := range m.Items {
 		q.Items[i] = fop.ReleaseItem{GFID: r.gfid(e.Gfid), Domain: str(e.Domain), Owner: fop.LkOwner(e.Owner), Entry: e.Entry,
-			Name: str(e.Name), NoUnlock: e.NoUnlock, Undo: r.xattrs(e.Undo), EntryDelete: strAll(e.EntryDelete)}
+			Name: str(e.Name), NoUnlock: e.NoUnlock, Undo: r.xattrs(e.Undo), EntryDelete: strAll(e.EntryDelete), Covers: r.xattrs(e.Covers), Missed: r.spans(e.Missed)}
 	}
 	return q
+}
+
+func spansTo(ss []fop.Span) []int64 {
+	if len(ss) == 0 {
+		return nil
+	}
+	out := make([]int64, 0, 2*len(ss))
+	for _, s := range ss {
+		out = append(out, s.Off, s.End)
+	}
+	return out
+}
+
+// spans reads the pieces of a fop.Spans.
+func (r *parser) spans(m []int64) []fop.Span {
+	if len(m)%2 != 0 || len(m) > 2*fop.MostSpans {
+		r.fail("%d ends of spans", len(m))
+		return nil
+	}
+	var out []fop.Span
+	for k := 0; k < len(m); k += 2 {
+		s := fop.Span{Off: m[k], End: m[k+1]}
+		if s.Off < 0 || s.Off >= s.End || k > 0 && s.Off <= m[k-1] {
+			r.fail("span %d-%d", s.Off, s.End)
+			return nil
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 func releaseReplyTo(a *fop.ReleaseReply) *pb.ReleaseReply { return &pb.ReleaseReply{Errnos: a.Errnos} }

@@ -89,6 +89,15 @@ func fill(t *rapid.T, v reflect.Value) {
 		if n == 0 {
 			return
 		}
+		if v.Type() == reflect.TypeFor[[]fop.Span]() {
+			var p fop.Spans
+			for range n {
+				p.Add(fop.From(rapid.Int64Range(0, 1<<62).Draw(t, "off")))
+				p.Add(fop.Span{Off: 0, End: rapid.Int64Range(1, 1<<62).Draw(t, "end")})
+			}
+			v.Set(reflect.ValueOf(p.All()))
+			return
+		}
 		v.Set(reflect.MakeSlice(v.Type(), n, n))
 		for i := range n {
 			fill(t, v.Index(i))

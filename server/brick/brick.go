@@ -27,6 +27,7 @@ import (
 	"github.com/gofs/gofs/xlators/barrier"
 	"github.com/gofs/gofs/xlators/graph"
 	"github.com/gofs/gofs/xlators/iostats"
+	"github.com/gofs/gofs/xlators/missed"
 	"github.com/gofs/gofs/xlators/suspect"
 	"github.com/gofs/gofs/xlators/xlator"
 )
@@ -94,7 +95,11 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	b.below = top
-	b.parts.barrier = barrier.Over(top)
+	least := int64(missed.Large)
+	if b.parts.arbiter {
+		least = 0
+	}
+	b.parts.barrier = barrier.Over(missed.Over(top, least))
 	b.setLive(opts)
 	if b.power, err = newPower(cfg.Path); err == nil {
 		b.suspect, err = b.power.guard(b.parts.barrier, opts.copies, cfg.Log)

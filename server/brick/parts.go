@@ -12,13 +12,14 @@ import (
 )
 
 // parts are the translators of the graph that the daemon asks about. Each is set while the
-// graph is built, and nil if the graph has none.
+// graph is built, and nil or false if the graph has none.
 type parts struct {
 	stats     *iostats.Stats
 	barrier   *barrier.Barrier
 	locks     locks.Table
 	locksName string // of the translator in the volfile
 	posix     xlator.Xlator
+	arbiter   bool // it has no data
 }
 
 // types returns the translators that a brick process knows. What they make is kept in p.
@@ -29,9 +30,12 @@ func (p *parts) types() map[string]xlator.New {
 			p.posix = x
 			return x, err
 		},
-		"features/arbiter": arbiter.New,
-		"features/index":   index.New,
-		"features/upcall":  upcall.New,
+		"features/arbiter": func(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.Xlator, error) {
+			p.arbiter = true
+			return arbiter.New(env, opts, subvols)
+		},
+		"features/index":  index.New,
+		"features/upcall": upcall.New,
 		"features/locks": func(env xlator.Env, opts xlator.Options, subvols []xlator.Xlator) (xlator.Xlator, error) {
 			x, err := locks.New(env, opts, subvols)
 			if err == nil {

@@ -34,7 +34,7 @@ var laws = []law{
 	{of: "afr/...", not: "dht/... xlators/...", unless: "xlators/fop xlators/xlator", why: "translators are siblings: they meet in a volfile only"},
 	{of: "dht/...", not: "afr/... xlators/...", unless: "xlators/fop xlators/xlator", why: "translators are siblings: they meet in a volfile only"},
 	{of: "xlators/...", not: "afr/... dht/...", why: "translators are siblings: they meet in a volfile only"},
-	{of: "xlators/arbiter xlators/barrier xlators/faults xlators/index xlators/iostats xlators/locks xlators/mem xlators/posix xlators/readonly xlators/suspect xlators/upcall", not: "xlators/...", unless: "xlators/fop xlators/xlator", why: "translators are siblings: they meet in a volfile only"},
+	{of: "xlators/arbiter xlators/barrier xlators/faults xlators/index xlators/iostats xlators/locks xlators/mem xlators/missed xlators/posix xlators/readonly xlators/suspect xlators/upcall", not: "xlators/...", unless: "xlators/fop xlators/xlator", why: "translators are siblings: they meet in a volfile only"},
 
 	{of: "...", not: "protocol/pb", unless: "protocol/wire", why: "protobuf types stop at protocol/wire"},
 	{of: "protocol/client protocol/server protocol/wire", not: "server/... client/... cmd/... protocol/mgmt volfile/... afr/... dht/...", why: "the wire carries fops for any translator"},

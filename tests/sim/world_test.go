@@ -16,6 +16,7 @@ import (
 	"github.com/gofs/gofs/xlators/faults"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/locks"
+	"github.com/gofs/gofs/xlators/missed"
 	"github.com/gofs/gofs/xlators/suspect"
 	"github.com/gofs/gofs/xlators/upcall"
 	"github.com/gofs/gofs/xlators/xlator"
@@ -65,7 +66,11 @@ func (b *brick) start(j *journal, isSuspect bool) error {
 	if x, err = locks.New(xlator.Env{}, nil, []xlator.Xlator{x}); err != nil {
 		return err
 	}
-	b.Xlator = suspect.Over(x, isSuspect, func() error { return nil })
+	least := int64(simWindow)
+	if b.arbiter {
+		least = 0
+	}
+	b.Xlator = suspect.Over(missed.Over(x, least), isSuspect, func() error { return nil })
 	for _, f := range b.watchers {
 		b.Xlator.Watch(f)
 	}

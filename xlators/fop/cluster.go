@@ -110,6 +110,12 @@ type ReleaseItem struct {
 	Undo     []Xattr // XattropAdd32 deltas, negative ones usually
 	// EntryDelete as in XattropReq.
 	EntryDelete []string
+	// Covers are the counters of data that were added under the lock against other bricks, by
+	// their pending keys, and Missed is where data was changed under it: for these counters, the
+	// bricks missed no more than that (package missed). Missed without Covers widens what is
+	// known.
+	Covers []Xattr
+	Missed []Span
 }
 
 // ReleaseReq ends many locks in one message: first what was changed under them is
