@@ -10,11 +10,10 @@ import (
 )
 
 const (
-	// mostWindow is how much is compared with one checksum at most.
-	mostWindow = 1 << 20
-	// perStretch is how many windows are healed under one lock of a range: writers wait for no
-	// more.
-	perStretch = 8
+	// window is how much is compared with one checksum at first.
+	window = 1 << 20
+	// stretch is how much is healed under one lock of a range: writers wait for no more.
+	stretch = 8 * window
 )
 
 // A transfer is the copying of one file's data.
@@ -48,7 +47,7 @@ func (j *job) data(ctx context.Context, l *lock, c *copies, changed set, u undo)
 		j.settle(ctx, l, changed, u)
 		return nil
 	}
-	if t.size <= j.h.Window {
+	if t.size <= j.h.Short {
 		t.stretch(ctx, l, 0, t.size)
 		changed |= t.finish(ctx, l)
 		u.merge(j.h.undoing(c, t.to|t.equal, t.sources, changelog.Data))
@@ -56,6 +55,7 @@ func (j *job) data(ctx context.Context, l *lock, c *copies, changed set, u undo)
 		return ctx.Err()
 	}
 	t.where = j.missed(ctx, l, c, t)
+	t.tails(ctx, l, c)
 	for i := range t.to.Each {
 		// From here on clients' changes go to all alike, from the same size on.
 		if err := t.resize(ctx, l, i, uint64(t.size)); err != nil {
@@ -63,7 +63,6 @@ func (j *job) data(ctx context.Context, l *lock, c *copies, changed set, u undo)
 		}
 	}
 	j.settle(ctx, l, changed, u)
-	stretch := perStretch * j.h.Window
 	for off := int64(0); off < t.size && t.to != 0 && ctx.Err() == nil; off += stretch {
 		if !t.wants(off, stretch) {
 			continue
@@ -77,6 +76,22 @@ func (j *job) data(ctx context.Context, l *lock, c *copies, changed set, u undo)
 	}
 	j.h.syncFiles(ctx, t)
 	return t.conclude(ctx, c)
+}
+
+// tails gives sinks that nobody accuses what lies beyond their end. They are read from: bytes
+// that nobody wrote, as a longer file would have for a while, must not be seen. So it goes from
+// the front to the back.
+func (t *transfer) tails(ctx context.Context, l *lock, c *copies) {
+	all, where := t.to, t.where
+	end := t.size
+	for i := range (t.to &^ c.m.Accused(changelog.Data)).Each {
+		end = min(end, t.old[i])
+	}
+	t.to, t.where = all&^c.m.Accused(changelog.Data), nil
+	for ; end < t.size && t.to != 0 && ctx.Err() == nil; end += window {
+		t.stretch(ctx, l, end, min(window, t.size-end))
+	}
+	t.to, t.where = t.to|all&c.m.Accused(changelog.Data), where
 }
 
 // plan decides who is to be healed from whom; nil: nothing is to be done about data, or
@@ -156,8 +171,8 @@ func (j *job) identical(ctx context.Context, l *lock, c *copies, stored set) boo
 	if !t.open(ctx, l) || t.to != stored&^changelog.Of(first) {
 		return false
 	}
-	for off := int64(0); off < int64(c.iatt[first].Size) && ctx.Err() == nil; off += j.h.Window {
-		_, differ := t.differing(ctx, l, t.to, off, min(j.h.Window, int64(c.iatt[first].Size)-off))
+	for off := int64(0); off < int64(c.iatt[first].Size) && ctx.Err() == nil; off += j.h.Short {
+		_, differ := t.differing(ctx, l, t.to, off, min(window, int64(c.iatt[first].Size)-off))
 		if differ != 0 {
 			return false
 		}

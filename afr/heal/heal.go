@@ -46,10 +46,9 @@ type Config struct {
 	Quorum  changelog.Quorum
 	// Policy decides split-brains of data and metadata without being asked.
 	Policy Policy
-	// Window is how many bytes are compared with one checksum at first; files that are no larger
-	// are compared whole. 0: 1 MiB, which is the most.
-	Window int64
-	Log    *slog.Logger
+	// Short is the size up to which a file is healed under one lock, and whole. 0: 1 MiB.
+	Short int64
+	Log   *slog.Logger
 }
 
 // Policy is cluster.favorite-child-policy.
@@ -87,8 +86,8 @@ func New(cfg Config, children []xlator.Xlator) *Healer {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Window == 0 {
-		cfg.Window = mostWindow
+	if cfg.Short == 0 {
+		cfg.Short = window
 	}
 	h := &Healer{Config: cfg, children: children}
 	h.want = append(append(h.want, cfg.Keys...), changelog.DirtyKey)

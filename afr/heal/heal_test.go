@@ -23,6 +23,7 @@ import (
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/index"
 	"github.com/gofs/gofs/xlators/locks"
+	"github.com/gofs/gofs/xlators/missed"
 	"github.com/gofs/gofs/xlators/posix"
 	"github.com/gofs/gofs/xlators/xlator"
 )
@@ -84,7 +85,11 @@ func (r *rig) start(i int) {
 	}
 	x = must(index.New(xlator.Env{}, xlator.Options{"index-base": r.dirs[i] + "/.glusterfs/indices",
 		"xattrop-pending-watchlist": "trusted.afr.v-", "xattrop-dirty-watchlist": "trusted.afr.dirty"}, []xlator.Xlator{x}))
-	r.bricks[i] = must(locks.New(xlator.Env{}, nil, []xlator.Xlator{x}))
+	least := int64(missed.Large)
+	if r.arbiter && i == len(r.dirs)-1 {
+		least = 0
+	}
+	r.bricks[i] = missed.Over(must(locks.New(xlator.Env{}, nil, []xlator.Xlator{x})), least)
 }
 
 // connect makes connections to all bricks.

@@ -81,8 +81,8 @@ func (t *transfer) wants(off, n int64) bool {
 // windows yields what is to be healed in a range, by windows.
 func (t *transfer) windows(off, n int64) iter.Seq[fop.Span] {
 	return func(yield func(fop.Span) bool) {
-		for w := off; w < off+n; w += t.j.h.Window {
-			one := fop.Span{Off: w, End: min(w+t.j.h.Window, off+n)}
+		for w := off; w < off+n; w += window {
+			one := fop.Span{Off: w, End: min(w+window, off+n)}
 			if t.where == nil {
 				if !yield(one) {
 					return

@@ -28,7 +28,7 @@ const (
 )
 
 // buffers hold a window each.
-var buffers = sync.Pool{New: func() any { return new([mostWindow]byte) }}
+var buffers = sync.Pool{New: func() any { return new([window]byte) }}
 
 // A part is a piece of a file that some sinks have otherwise.
 type part struct {
@@ -245,7 +245,7 @@ func (c *copier) punch(ctx context.Context, to set, off, n int64) {
 
 // zero writes zeros where there can be no holes.
 func (c *copier) zero(ctx context.Context, i int, off, n int64) {
-	buf := make([]byte, min(n, mostWindow))
+	buf := make([]byte, min(n, window))
 	for end := off + n; off < end; off += int64(len(buf)) {
 		q := &fop.WritevReq{Req: c.l.req(i), Off: off, Data: buf[:min(int64(len(buf)), end-off)]}
 		if r, err := c.files[i].Writev(ctx, q); err != nil || r.N != len(q.Data) {
@@ -258,7 +258,7 @@ func (c *copier) zero(ctx context.Context, i int, off, n int64) {
 // write copies a range of at most a window. dense: only if no block of it is zero, else
 // nothing is done. false: nothing was done.
 func (c *copier) write(ctx context.Context, to set, off, n int64, dense bool) bool {
-	buf := buffers.Get().(*[mostWindow]byte)
+	buf := buffers.Get().(*[window]byte)
 	defer buffers.Put(buf)
 	r, err := c.files[c.from].Readv(ctx, &fop.ReadvReq{Req: c.l.req(c.from), Off: off, Buf: buf[:n]})
 	if err != nil {

@@ -29,12 +29,12 @@ func (s *sim) healing(h *heal.Healer, stop <-chan struct{}, rng *rand.Rand) {
 	}
 }
 
-// simWindow is the size of a file from which on healing asks which bytes were missed.
-const simWindow = 8
+// shortFile is the size of a file up to which healing does not ask which bytes were missed.
+const shortFile = 8
 
 // healer connects a healer to all bricks.
 func (s *sim) healer(id uint64) *heal.Healer {
-	cfg := heal.Config{Name: "v-replicate-0", Arbiter: -1, Window: simWindow, Log: s.logger("healer"), Quorum: changelog.Quorum{N: len(s.bricks)}}
+	cfg := heal.Config{Name: "v-replicate-0", Arbiter: -1, Short: shortFile, Log: s.logger("healer"), Quorum: changelog.Quorum{N: len(s.bricks)}}
 	if len(s.bricks) > 2 {
 		cfg.Quorum.Type = changelog.QuorumAuto
 	}

@@ -66,7 +66,7 @@ func (b *brick) start(j *journal, isSuspect bool) error {
 	if x, err = locks.New(xlator.Env{}, nil, []xlator.Xlator{x}); err != nil {
 		return err
 	}
-	least := int64(simWindow)
+	least := int64(shortFile)
 	if b.arbiter {
 		least = 0
 	}
