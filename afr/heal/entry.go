@@ -171,7 +171,7 @@ func (n *nameHeal) fix(ctx context.Context, i int) error {
 		defer func() { <-n.moves }()
 		return n.bring(ctx, i)
 	case c.missing.Has(i):
-		return n.make(ctx, i, c)
+		return n.make(ctx, i)
 	}
 	n.postpone("a brick cannot say whether it has an inode")
 	return nil
@@ -267,73 +267,4 @@ func (n *nameHeal) rename(ctx context.Context, i int, from, to fop.Link, g fop.G
 		return false, nil // the place is not there, taken, or below what is moved
 	}
 	return false, err
-}
-
-// make makes the inode, empty, on child i. First those who have it learn that i's copy
-// is not finished; and it says so itself, for those who will not be able to ask them.
-func (n *nameHeal) make(ctx context.Context, i int, c *copies) error {
-	holders := c.m.Replied &^ changelog.Of(i)
-	from := n.truth.From
-	if !holders.Has(from) {
-		from = lowest(holders)
-	}
-	if from < 0 {
-		n.postpone("the inode of a name is gone")
-		return nil
-	}
-	marks := changelog.One(changelog.Metadata)
-	switch c.iatt[from].Type {
-	case fop.TypeReg:
-		if i != n.h.Arbiter {
-			marks[changelog.Data] = 1
-		}
-	case fop.TypeDir: // the data counter of a directory: all its names
-		marks = changelog.One(changelog.Data, changelog.Metadata, changelog.Entry)
-	}
-	blamed := on(holders, func(k int) (*fop.XattropReply, error) {
-		// Also where it is blamed already: nobody says what these counters stand for, so that what is known of
-		// missed bytes does not count any more.
-		return n.h.children[k].Xattrop(ctx, &fop.XattropReq{Req: n.l.req(k), GFID: n.truth.GFID, Op: fop.XattropAdd32,
-			Deltas: []fop.Xattr{{Name: n.h.Keys[i], Value: marks.Bytes()}}})
-	})
-	for k := range holders.Each {
-		if blamed[k].Err != nil {
-			n.postpone("a mark could not be stored")
-			return nil
-		}
-	}
-	err := n.makeEmpty(ctx, i, from, &c.iatt[from], []fop.Xattr{{Name: n.h.Keys[i], Value: marks.Bytes()}})
-	if fop.Errno(err) == syscall.EEXIST {
-		n.postpone("a name changed under the healer")
-		return nil
-	}
-	if err == nil {
-		n.count(i, 1, 0)
-		if c.iatt[from].Type == fop.TypeDir {
-			n.mu.Lock()
-			n.out.Made = append(n.out.Made, n.truth.GFID)
-			n.mu.Unlock()
-		}
-	}
-	return err
-}
-
-func (n *nameHeal) makeEmpty(ctx context.Context, i, from int, a *fop.Iatt, mark []fop.Xattr) error {
-	x, g := n.h.children[i], n.truth.GFID
-	req := n.l.req(i)
-	req.Caller = &fop.Caller{PID: selfHeal, UID: a.UID, GID: a.GID, Time: a.Mtime}
-	switch a.Type {
-	case fop.TypeDir:
-		_, err := x.Mkdir(ctx, &fop.MkdirReq{Req: req, Parent: n.gfid, Name: n.name, GFID: g, Mode: a.Mode, Mark: mark})
-		return err
-	case fop.TypeLink:
-		r, err := n.h.children[from].Readlink(ctx, &fop.ReadlinkReq{Req: n.l.req(from), GFID: g})
-		if err != nil {
-			return err
-		}
-		_, err = x.Symlink(ctx, &fop.SymlinkReq{Req: req, Parent: n.gfid, Name: n.name, GFID: g, Target: r.Target, Mark: mark})
-		return err
-	}
-	_, err := x.Mknod(ctx, &fop.MknodReq{Req: req, Parent: n.gfid, Name: n.name, GFID: g, Type: a.Type, Mode: a.Mode, Rdev: a.Rdev, Mark: mark})
-	return err
 }
