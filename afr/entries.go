@@ -305,14 +305,19 @@ func (r *replicate) Unlink(ctx context.Context, q *fop.UnlinkReq) (*fop.RemoveRe
 	}
 	defer r.leave(es)
 	r.keepName(ctx, &q.Req, q.Parent, q.Name, es[0].lease)
-	c := entryChange(es[0])
-	c.moves = true
-	reply, _, err := transactOn(ctx, r, &q.Req, c, xlator.Xlator.Unlink, func(_ int, req fop.Req) *fop.UnlinkReq {
-		qq := *q
-		qq.Req = req
-		return &qq
-	})
-	return reply, err
+	for tries := 0; ; tries++ {
+		c, notLast := entryChange(es[0]), false
+		c.moves = true
+		c.spare, notLast = r.lastName(ctx, es[0].lease, q.Parent, q.Name)
+		reply, _, err := transactOn(ctx, r, &q.Req, c, xlator.Xlator.Unlink, func(_ int, req fop.Req) *fop.UnlinkReq {
+			qq := *q
+			qq.Req, qq.NotLast = req, notLast || q.NotLast
+			return &qq
+		})
+		if !notLast || fop.Errno(err) != syscall.EBUSY || tries == 2 { // else its other names went meanwhile
+			return reply, err
+		}
+	}
 }
 
 // Rmdir holds all names of the victim too: nobody may create in a directory that is
@@ -533,6 +538,9 @@ func (r *replicate) renameOver(ctx context.Context, q *fop.RenameReq, victim fop
 		if c.idle, err = r.compare(ctx, q, es[0], es[dirs-1]); err != nil {
 			return nil, found, err
 		}
+	}
+	if q.Flags == 0 {
+		c.spare, _ = r.lastName(ctx, es[dirs-1].lease, q.NewParent, q.NewName)
 	}
 	reply, _, err = transactOn(ctx, r, &q.Req, c, xlator.Xlator.Rename, func(_ int, req fop.Req) *fop.RenameReq {
 		qq := *q

@@ -27,6 +27,11 @@ type file struct {
 // Open opens on all live bricks, so that each keeps the data while a program has it
 // open, and learns from all who may be read.
 func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply, error) {
+	return r.open(ctx, q, false)
+}
+
+// open is Open; again: nobody can be removing the file any more (waitOut).
+func (r *replicate) open(ctx context.Context, q *fop.OpenReq, again bool) (*xlator.OpenReply, error) {
 	st := r.state.Load()
 	if !r.usable(st.up) {
 		return nil, errDown
@@ -74,6 +79,9 @@ func (r *replicate) Open(ctx context.Context, q *fop.OpenReq) (*xlator.OpenReply
 	}
 	if !r.quorum.Met(l.present) {
 		f.closeAll()
+		if !again && gone != 0 && r.waitOut(ctx, &q.Req, q.GFID, l.present) {
+			return r.open(ctx, q, true)
+		}
 		return nil, r.verdict(r.all(), errs)
 	}
 	if r.removed(ctx, q.GFID, &l.matrix, gone) {

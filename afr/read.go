@@ -51,8 +51,8 @@ type looked struct {
 	iatt    *fop.Iatt // of some present child: GFID and type are right
 }
 
-// lookupAll asks all live children. leased: the caller holds the name's lease, so that
-// nothing about it can be in flight.
+// lookupAll asks all live children. leased: the caller holds the name's lease, or has waited for
+// it, so that nothing about it can be in flight.
 func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, leased bool) (*looked, error) {
 	at := r.glance(st)
 	qq := *q
@@ -79,6 +79,9 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 	// Accusations are on a quorum, and so is whatever was acknowledged. For an inode that
 	// a quorum does not have, nobody can vouch.
 	if !r.quorum.Met(answered) || l.present == 0 || q.Name == "" && !r.quorum.Met(l.present) {
+		if !leased && q.Name == "" && l.present != 0 && absent != 0 && r.waitOut(ctx, &q.Req, q.GFID, l.present) {
+			return r.lookupAll(ctx, q, r.state.Load(), true)
+		}
 		return nil, r.verdict(r.all(), errs)
 	}
 	if q.Name != "" && (absent != 0 || r.mixed(l)) {
@@ -116,7 +119,7 @@ func (r *replicate) lookupRest(ctx context.Context, q *fop.LookupReq, named *loo
 	for i := range named.present.Each {
 		first = named.replies[i]
 	}
-	l, err := r.lookupAll(ctx, &fop.LookupReq{Req: q.Req, GFID: first.Iatt.GFID, Want: q.Want}, st, false)
+	l, err := r.lookupAll(ctx, &fop.LookupReq{Req: q.Req, GFID: first.Iatt.GFID, Want: q.Want}, st, leased)
 	switch {
 	case fop.Errno(err) == syscall.ESTALE && !leased:
 		return r.lookupLeased(ctx, q) // it was removed since, but another may have its name now
@@ -337,7 +340,7 @@ func elsewhere(err error) bool {
 func (r *replicate) Stat(ctx context.Context, q *fop.StatReq) (*fop.StatReply, error) {
 	if i := r.trusted(q.GFID); i >= 0 {
 		reply, err := r.children[i].Stat(ctx, q)
-		if !fop.IsDown(err) && fop.Errno(err) != syscall.EIO {
+		if !fop.IsDown(err) && !fop.IsGone(err) && fop.Errno(err) != syscall.EIO {
 			return reply, err
 		}
 	}

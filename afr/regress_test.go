@@ -142,3 +142,101 @@ func TestWhoCannotMarkIsBlamed(t *testing.T) {
 		c.Close()
 	})
 }
+
+// TestLastName: brick 1 missed a link, so that the name that is removed is the file's last one
+// there. It has a good copy of the content, and keeps it.
+func TestLastName(t *testing.T) {
+	for _, how := range []string{"unlink", "rename over it"} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				bs := newBricks(t, 3)
+				c := bs.client(t, 1, nil)
+				d, e := mkdir(t, c, "d"), mkdir(t, c, "e")
+				f := createIn(t, c, d, "f")
+				createIn(t, c, d, "other")
+				time.Sleep(3 * time.Second)
+				c.links[1].SetDown(true)
+				if _, err := c.Link(ctx, &fop.LinkReq{Req: req(), GFID: f, Parent: e, Name: "f"}); err != nil {
+					t.Fatal(err)
+				}
+				c.links[1].SetDown(false)
+				var err error
+				if how == "unlink" {
+					_, err = c.Unlink(ctx, &fop.UnlinkReq{Req: req(), Parent: d, Name: "f"})
+				} else {
+					_, err = c.Rename(ctx, &fop.RenameReq{Req: req(), OldParent: d, OldName: "other", NewParent: d, NewName: "f"})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range bs {
+					if _, err := bs[i].Stat(ctx, &fop.StatReq{Req: req(), GFID: f}); err != nil {
+						t.Errorf("brick %d has lost the file, which has another name: %v", i, err)
+					}
+				}
+				c.Close()
+			})
+		})
+	}
+}
+
+// TestStaleNamesDoNotCount: brick 1 missed that one of two names was removed. The other one is the
+// last, and can be removed.
+func TestStaleNamesDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bs := newBricks(t, 3)
+		c := bs.client(t, 1, nil)
+		d, e := mkdir(t, c, "d"), mkdir(t, c, "e")
+		f := createIn(t, c, d, "f")
+		if _, err := c.Link(ctx, &fop.LinkReq{Req: req(), GFID: f, Parent: e, Name: "f"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		c.links[1].SetDown(true)
+		if _, err := c.Unlink(ctx, &fop.UnlinkReq{Req: req(), Parent: e, Name: "f"}); err != nil {
+			t.Fatal(err)
+		}
+		c.links[1].SetDown(false)
+		if _, err := c.Unlink(ctx, &fop.UnlinkReq{Req: req(), Parent: d, Name: "f"}); err != nil {
+			t.Errorf("removing the last name: %v", err)
+		}
+		c.Close()
+	})
+}
+
+// TestLookDuringRemoval: brick 2 is away, and of the two others one has removed the file already.
+func TestLookDuringRemoval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bs := newBricks(t, 3)
+		c, other := bs.client(t, 1, nil), bs.client(t, 2, nil)
+		f := createIn(t, c, fop.RootGFID, "f")
+		for _, c := range []*client{c, other} {
+			c.links[2].SetDown(true)
+		}
+		slow := make(chan struct{})
+		c.links[1].SetRule(func(op fop.Fop, q any) (a faults.Action) {
+			if op == fop.OpUnlink {
+				a.Wait = slow
+			}
+			return a
+		})
+		removed := make(chan error)
+		go func() {
+			_, err := c.Unlink(ctx, &fop.UnlinkReq{Req: req(), Parent: fop.RootGFID, Name: "f"})
+			removed <- err
+		}()
+		synctest.Wait()
+		time.AfterFunc(time.Second, func() { close(slow) })
+		if _, err := other.Open(ctx, &fop.OpenReq{Req: req(), GFID: f}); fop.Errno(err) != syscall.ESTALE {
+			t.Errorf("Open of a file that is being removed: %v, want ESTALE", err)
+		}
+		if err := <-removed; err != nil {
+			t.Error(err)
+		}
+		if _, err := other.Stat(ctx, &fop.StatReq{Req: req(), GFID: f}); fop.Errno(err) != syscall.ESTALE {
+			t.Errorf("Stat of a file that was removed: %v, want ESTALE", err)
+		}
+		c.Close()
+		other.Close()
+	})
+}

@@ -54,3 +54,17 @@ func (r *replicate) confirmed(ctx context.Context, link fop.Link, g fop.GFID) bo
 	}
 	return false
 }
+
+// waitOut waits for those to come to an end who may be removing an inode that some children
+// have and others do not have any more: they hold the lock of a name of it. false: it has none.
+func (r *replicate) waitOut(ctx context.Context, q *fop.Req, g fop.GFID, present set) (waited bool) {
+	for i := range present.Each {
+		for _, link := range xlator.LinksOn(ctx, r.children[i], internalCaller, g) {
+			if leave, err := r.watch(ctx, q, link.Parent, link.Name); err == nil {
+				leave()
+				waited = true
+			}
+		}
+	}
+	return waited
+}

@@ -28,6 +28,8 @@ type change struct {
 	// have another inode under the name, perhaps the only good copy of it; so it takes no
 	// part. (When all copies of the names accuse one another, all do.)
 	moves bool
+	// spare are children that take no part either: see lastName.
+	spare set
 	// missing is set before do is called: the children that do not take part.
 	missing set
 	// idle are children on which the fop changes nothing, without an error: they failed,
@@ -128,6 +130,7 @@ func (r *replicate) prepare(ctx context.Context, c *change) (outcome, set, error
 			}
 		}
 	}
+	part &^= c.spare
 	good &= part
 	if c.moves {
 		part = good

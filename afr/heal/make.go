@@ -42,6 +42,9 @@ func (n *nameHeal) make(ctx context.Context, i int) error {
 	case !c.missing.Has(i):
 		n.postpone("an inode came or went under the healer")
 		return nil
+	case c.typ() == fop.TypeReg && holders&n.h.stores() == 0:
+		n.postpone("no brick that stores data has the file of a name; perhaps one that is away does")
+		return nil
 	case !n.h.vouched(c):
 		n.postpone("who knows whether the copies of an inode are good is away")
 		return nil

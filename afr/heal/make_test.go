@@ -108,3 +108,26 @@ func TestMakeUnderALease(t *testing.T) {
 	r.healAll()
 	r.wantEqual()
 }
+
+// A file that only the arbiter has left is not made again, empty, while a brick that may have
+// its content is away. Once all are there it goes: it was being removed.
+func TestMakeFromTheArbiter(t *testing.T) {
+	for name, lost := range map[string][]int{"it has": {1}, "it has not": {0, 1}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 3, true, nil)
+			f := create(t, r.client, fop.RootGFID, "f", "content")
+			r.unmount()
+			for _, i := range lost {
+				r.cutUnlink(i, "f")
+			}
+			r.healWithout(0)
+			r.healAll()
+			r.wantEqual()
+			if len(lost) == 1 {
+				r.wantContent(f, "content")
+			} else if _, err := r.client.Stat(ctx, &fop.StatReq{Req: req(), GFID: f}); !fop.IsGone(err) {
+				t.Errorf("a file without content: %v", err)
+			}
+		})
+	}
+}

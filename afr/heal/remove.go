@@ -88,9 +88,12 @@ func (r *removal) keep(ctx context.Context, dir fop.GFID, name string, s changel
 			return false, err
 		}
 		if st.Iatt.Nlink > 1 {
-			_, err := x.Unlink(ctx, &fop.UnlinkReq{Req: r.l.req(r.on), Parent: dir, Name: name, GFID: s.GFID})
+			_, err := x.Unlink(ctx, &fop.UnlinkReq{Req: r.l.req(r.on), Parent: dir, Name: name, GFID: s.GFID, NotLast: true})
 			if err == nil {
 				r.noteTimes(ctx, r.on, s.GFID)
+			}
+			if fop.Errno(err) == syscall.EBUSY { // a client has removed the others
+				err = syscall.ENOTEMPTY
 			}
 			return r.removed(err)
 		}

@@ -1499,6 +1499,7 @@ type UnlinkReq struct {
 	Name          []byte                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	Gfid          []byte                 `protobuf:"bytes,4,opt,name=gfid,proto3" json:"gfid,omitempty"`
 	OnlyLinkto    bool                   `protobuf:"varint,5,opt,name=only_linkto,json=onlyLinkto,proto3" json:"only_linkto,omitempty"`
+	NotLast       bool                   `protobuf:"varint,6,opt,name=not_last,json=notLast,proto3" json:"not_last,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1564,6 +1565,13 @@ func (x *UnlinkReq) GetGfid() []byte {
 func (x *UnlinkReq) GetOnlyLinkto() bool {
 	if x != nil {
 		return x.OnlyLinkto
+	}
+	return false
+}
+
+func (x *UnlinkReq) GetNotLast() bool {
+	if x != nil {
+		return x.NotLast
 	}
 	return false
 }
@@ -4930,14 +4938,15 @@ const file_fop_proto_rawDesc = "" +
 	"EntryReply\x12%\n" +
 	"\x04iatt\x18\x01 \x01(\v2\x11.gofs.fop.v1.IattR\x04iatt\x12*\n" +
 	"\apre_dir\x18\x02 \x01(\v2\x11.gofs.fop.v1.IattR\x06preDir\x12,\n" +
-	"\bpost_dir\x18\x03 \x01(\v2\x11.gofs.fop.v1.IattR\apostDir\"\x99\x01\n" +
+	"\bpost_dir\x18\x03 \x01(\v2\x11.gofs.fop.v1.IattR\apostDir\"\xb4\x01\n" +
 	"\tUnlinkReq\x12+\n" +
 	"\x06caller\x18\x01 \x01(\v2\x13.gofs.fop.v1.CallerR\x06caller\x12\x16\n" +
 	"\x06parent\x18\x02 \x01(\fR\x06parent\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\fR\x04name\x12\x12\n" +
 	"\x04gfid\x18\x04 \x01(\fR\x04gfid\x12\x1f\n" +
 	"\vonly_linkto\x18\x05 \x01(\bR\n" +
-	"onlyLinkto\"w\n" +
+	"onlyLinkto\x12\x19\n" +
+	"\bnot_last\x18\x06 \x01(\bR\anotLast\"w\n" +
 	"\bRmdirReq\x12+\n" +
 	"\x06caller\x18\x01 \x01(\v2\x13.gofs.fop.v1.CallerR\x06caller\x12\x16\n" +
 	"\x06parent\x18\x02 \x01(\fR\x06parent\x12\x12\n" +

@@ -88,11 +88,11 @@ func linkFrom(r *parser, m *pb.LinkReq) *fop.LinkReq {
 }
 
 func unlinkTo(q *fop.UnlinkReq) *pb.UnlinkReq {
-	return &pb.UnlinkReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID), OnlyLinkto: q.OnlyLinkto}
+	return &pb.UnlinkReq{Caller: callerTo(&q.Req), Parent: gfidTo(&q.Parent), Name: raw(q.Name), Gfid: gfidTo(&q.GFID), OnlyLinkto: q.OnlyLinkto, NotLast: q.NotLast}
 }
 
 func unlinkFrom(r *parser, m *pb.UnlinkReq) *fop.UnlinkReq {
-	return &fop.UnlinkReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid), OnlyLinkto: m.OnlyLinkto}
+	return &fop.UnlinkReq{Req: r.req(m.Caller), Parent: r.gfid(m.Parent), Name: str(m.Name), GFID: r.gfid(m.Gfid), OnlyLinkto: m.OnlyLinkto, NotLast: m.NotLast}
 }
 
 func rmdirTo(q *fop.RmdirReq) *pb.RmdirReq {

@@ -118,6 +118,8 @@ type UnlinkReq struct {
 	GFID GFID
 	// OnlyLinkto: remove it only if it still is a DHT linkto file; EBUSY otherwise.
 	OnlyLinkto bool
+	// NotLast: remove it only if the inode has other names here; EBUSY otherwise.
+	NotLast bool
 }
 
 // RmdirReq removes an empty directory (ENOTEMPTY otherwise).

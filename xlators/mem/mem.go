@@ -336,6 +336,8 @@ func (b *brick) Unlink(ctx context.Context, q *fop.UnlinkReq) (*fop.RemoveReply,
 		return nil, syscall.EISDIR
 	case !q.GFID.IsZero() && q.GFID != e.in.iatt.GFID:
 		return nil, syscall.ESTALE
+	case q.NotLast && e.in.iatt.Nlink < 2:
+		return nil, syscall.EBUSY
 	}
 	if _, linkto := e.in.xattrs["trusted.glusterfs.dht.linkto"]; q.OnlyLinkto && (!linkto || e.in.iatt.Mode != syscall.S_ISVTX || e.in.opens > 0) {
 		return nil, syscall.EBUSY

@@ -35,7 +35,7 @@ func (b *brick) Unlink(_ context.Context, q *fop.UnlinkReq) (*fop.RemoveReply, e
 		return nil, syscall.EBUSY
 	}
 	t := now(q.Caller)
-	a, err := b.unlinkName(in, p, q.Name, t)
+	a, err := b.unlinkName(in, p, q.Name, t, q.NotLast)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +67,9 @@ func (b *brick) isLinkto(in *inode, st *unix.Statx_t) bool {
 	return ok && err == nil
 }
 
-// unlinkName removes a name of in and, with the last, its handle. The name's stripe is
-// held.
-func (b *brick) unlinkName(in, p *inode, name string, t fop.Time) (fop.Iatt, error) {
+// unlinkName removes a name of in and, with the last, its handle; notLast: EBUSY instead. The
+// name's stripe is held.
+func (b *brick) unlinkName(in, p *inode, name string, t fop.Time, notLast bool) (fop.Iatt, error) {
 	unlock := b.gfids.lock(b.gfids.of(in.gfid))
 	defer unlock()
 	var st unix.Statx_t
@@ -82,6 +82,9 @@ func (b *brick) unlinkName(in, p *inode, name string, t fop.Time) (fop.Iatt, err
 			return fop.Iatt{}, err
 		}
 		return b.after(in, timeC, t), nil
+	}
+	if notLast {
+		return fop.Iatt{}, syscall.EBUSY
 	}
 	if err := b.loseHandle(in); err != nil {
 		return fop.Iatt{}, err

@@ -254,10 +254,15 @@ func (s *fs) testLink() {
 	s.fails(err, syscall.EPERM, "Link of a directory")
 	_, err = s.link(fop.NewGFID(), root, "e")
 	s.fails(err, syscall.ESTALE, "Link of nothing")
-	_, err = s.unlink(root, "a")
-	s.ok(err, "Unlink")
+	_, err = s.x.Unlink(s.ctx(), &fop.UnlinkReq{Req: s.req(), Parent: root, Name: "a", NotLast: true})
+	s.ok(err, "Unlink of one of two names")
 	if a := s.lookup(d, "b"); a.Nlink != 1 {
 		s.Errorf("after Unlink of the other name: %+v", a)
+	}
+	_, err = s.x.Unlink(s.ctx(), &fop.UnlinkReq{Req: s.req(), Parent: d, Name: "b", NotLast: true})
+	s.fails(err, syscall.EBUSY, "Unlink, but not of the last name")
+	if a := s.lookup(d, "b"); a.Nlink != 1 {
+		s.Errorf("after Unlink was refused: %+v", a)
 	}
 }
 
