@@ -131,13 +131,19 @@ func (h *Healer) accuse(ctx context.Context, g fop.GFID, i int, witnesses set) e
 	if c.typ() == fop.TypeDir && lost[changelog.Entry] != 0 {
 		lost[changelog.Data] = 1 // the data counter of a directory: all its names
 	}
-	if lost.IsZero() {
-		return nil
-	}
 	got := on(witnesses, func(k int) (*fop.XattropReply, error) {
-		// Also where it is blamed already: nobody says what these counters stand for, so that what
-		// is known of missed bytes does not count any more.
-		return h.children[k].Xattrop(ctx, &fop.XattropReq{Req: l.req(k), GFID: g, Op: fop.XattropAdd32, Deltas: []fop.Xattr{{Name: h.Keys[i], Value: lost.Bytes()}}})
+		// Where it is blamed already that is enough. What is known of missed bytes (package missed) stays
+		// true: who has it dirty says in the end what was changed all the while, or never does.
+		d := lost
+		for cl := range d {
+			if c.m.Pending[k][i][cl] != 0 {
+				d[cl] = 0
+			}
+		}
+		if d.IsZero() {
+			return nil, nil
+		}
+		return h.children[k].Xattrop(ctx, &fop.XattropReq{Req: l.req(k), GFID: g, Op: fop.XattropAdd32, Deltas: []fop.Xattr{{Name: h.Keys[i], Value: d.Bytes()}}})
 	})
 	for k := range witnesses.Each {
 		if err := got[k].Err; err != nil && !fop.IsGone(err) {

@@ -221,7 +221,10 @@ func summaryTime(s replicated) (float64, error) {
 
 func healBig(s replicated, row func(string, float64, string)) error {
 	file := s.dir() + "/big"
-	if err := sh("head -c %d /dev/urandom >%s && sync -f %[2]s", bigSize, file); err != nil {
+	if err := sh("head -c %d /dev/urandom >%s && sync %[2]s", bigSize, file); err != nil {
+		return err
+	}
+	if err := atRest(); err != nil {
 		return err
 	}
 	if err := lose(s); err != nil {
@@ -243,6 +246,16 @@ func healBig(s replicated, row func(string, float64, string)) error {
 	row("sent per byte changed", float64(after.sent-before.sent)/(changedBlocks*4096), "")
 	row("received per byte changed", float64(after.received-before.received)/(changedBlocks*4096), "")
 	return sh("cmp %s/big %s/big", brickDir(0), brickDir(victim))
+}
+
+// atRest waits until no brick says that a change is under way.
+func atRest() error {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if pending("xattrop", "dirty") == 0 {
+			return nil
+		}
+	}
+	return errors.New("what was written is not at rest")
 }
 
 // changeBlocks writes random blocks, each once.
