@@ -2,6 +2,7 @@ package heal
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -335,12 +336,13 @@ func (d *dirHeal) fill(ctx context.Context, sinks set, ns []*newcomer) {
 func (d *dirHeal) letGo(ctx context.Context, ns []*newcomer) {
 	ctx = context.WithoutCancel(ctx)
 	var items [changelog.MaxReplicas][]fop.ReleaseItem
-	where := set(0)
+	where, last := set(0), set(0)
 	for _, n := range ns {
 		var u undo
 		if !n.out && n.c.m.Replied&n.sinks != 0 {
 			u = d.h.undoing(n.c, n.c.m.Replied, n.locked, changelog.Data, changelog.Metadata)
 		}
+		last |= d.h.toLast(u)
 		for i := range d.h.children {
 			if n.locked.Has(i) || len(u.deltas[i]) > 0 {
 				where |= changelog.Of(i)
@@ -349,8 +351,15 @@ func (d *dirHeal) letGo(ctx context.Context, ns []*newcomer) {
 		}
 	}
 	got := on(where, func(i int) (*fop.ReleaseReply, error) {
-		return d.h.children[i].Release(ctx, &fop.ReleaseReq{Req: d.l.req(i), Items: items[i]})
+		q := &fop.ReleaseReq{Req: d.l.req(i), Items: slices.Clone(items[i])}
+		for k := range q.Items {
+			q.Items[k].NoUnlock = q.Items[k].NoUnlock || last != 0
+		}
+		return d.h.children[i].Release(ctx, q)
 	})
+	if last != 0 {
+		d.makeLast(ctx, last, where, items)
+	}
 	for i := range where.Each {
 		if got[i].Err != nil {
 			d.postpone("some marks could not be undone")

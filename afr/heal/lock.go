@@ -108,11 +108,12 @@ type undo struct {
 }
 
 // settle changes marks and gives the lock up, which is of a whole inode or of all names,
-// in one message. It returns the children that failed to store the marks.
+// in one message, if they need not last. It returns the children that failed to store the marks.
 func (l *lock) settle(ctx context.Context, u undo) (failed set) {
 	ctx = context.WithoutCancel(ctx)
+	last := l.h.toLast(u) & l.held
 	got := on(l.held, func(i int) (*fop.ReleaseReply, error) {
-		it := fop.ReleaseItem{GFID: l.gfid, Domain: l.domain, Owner: l.owner, Entry: l.entry, Undo: u.deltas[i], EntryDelete: u.names}
+		it := fop.ReleaseItem{GFID: l.gfid, Domain: l.domain, Owner: l.owner, Entry: l.entry, NoUnlock: last != 0, Undo: u.deltas[i], EntryDelete: u.names}
 		return l.h.children[i].Release(ctx, &fop.ReleaseReq{Req: l.req(i), Items: []fop.ReleaseItem{it}})
 	})
 	for i := range l.held.Each {
@@ -120,6 +121,10 @@ func (l *lock) settle(ctx context.Context, u undo) (failed set) {
 			failed |= changelog.Of(i)
 			l.h.Log.Debug("marks stay on a brick that could not undo them", "child", l.h.Names[i], "gfid", l.gfid, "error", got[i].Err)
 		}
+	}
+	if last != 0 {
+		failed |= last &^ l.sync(ctx, last&^failed)
+		l.release(ctx)
 	}
 	l.held = 0
 	return failed

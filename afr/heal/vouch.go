@@ -44,6 +44,10 @@ func (h *Healer) Vouch(ctx context.Context, i int) (was bool, err error) {
 			return true, err
 		}
 	}
+	// What they say now, and what they have that the suspects forgot, must not be forgotten in turn.
+	if ok, err := h.syncAll(ctx, witnesses); ok != witnesses {
+		return true, fmt.Errorf("making blame durable: %w", err)
+	}
 	// i is the last, so that nobody else begins meanwhile.
 	for k := len(h.children) - 1; k >= i; k-- {
 		if !suspects.Has(k) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gofs/gofs/afr/changelog"
 	"github.com/gofs/gofs/afr/heal"
+	"github.com/gofs/gofs/xlators/faults"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/suspect"
 )
@@ -99,5 +100,24 @@ func TestVouchNeedsAll(t *testing.T) {
 	}
 	if got := r.blamed(2, dirty); !slices.Equal(got, []int{1}) {
 		t.Errorf("blamed are %v, want the brick that lost power", got)
+	}
+}
+
+// Nobody is let in before the blame is durable.
+func TestVouchIsDurable(t *testing.T) {
+	r := newRig(t, 3, false, nil)
+	_, suspects := r.lostPower(1)
+	r.hlinks[2].SetRule(func(op fop.Fop, q any) faults.Action {
+		if q, ok := q.(*fop.ReleaseReq); ok && q.Sync {
+			return faults.Action{Err: syscall.EIO}
+		}
+		return faults.Action{}
+	})
+	if was, err := r.healer.Vouch(ctx, 1); !was || err == nil || !suspects[1].Is() {
+		t.Errorf("where a witness cannot make its marks durable: %v, %v; suspect %v", was, err, suspects[1].Is())
+	}
+	r.hlinks[2].SetRule(nil)
+	if was, err := r.healer.Vouch(ctx, 1); !was || err != nil || suspects[1].Is() {
+		t.Errorf("where it can: %v, %v; suspect %v", was, err, suspects[1].Is())
 	}
 }
