@@ -153,6 +153,23 @@ func TestUnreadableMarksNobodyKnows(t *testing.T) {
 	}
 }
 
+// Where all copies are alike it does not matter whom marks blamed that cannot be read.
+func TestUnreadableMarksOfEqualCopies(t *testing.T) {
+	for _, spoiled := range [][]int{{0}, {1}, {0, 1}} {
+		r := newRig(t, 2, false, nil)
+		f := create(t, r.client, fop.RootGFID, "f", "content")
+		r.remount()
+		for _, i := range spoiled {
+			r.spoil(i, f, "trusted.afr.v-client-1", []byte("x"))
+		}
+		r.healAll()
+		r.wantEqual()
+		if got, err := readAll(r.client, f); err != nil || got != "content" {
+			t.Errorf("unreadable on %v: after healing: %q, %v", spoiled, got, err)
+		}
+	}
+}
+
 // Counters that are as high as they can be, or negative as GlusterFS would see them, are blame
 // like any other: one more mark does not make them zero, and healing ends.
 func TestAbsurdCounters(t *testing.T) {
