@@ -13,6 +13,7 @@ import (
 // acquire takes the slot's lock on all live children, marks set.
 func (r *replicate) acquire(ctx context.Context, q *fop.Req, s *slot, class changelog.Class) (*lease, error) {
 	l := &lease{slot: s, gfid: s.in.gfid, entry: s.entry, owner: r.newOwner(), lastUse: time.Now()}
+	l.missed.since = l.lastUse
 	l.mark = changelog.One(class)
 	if class == changelog.Data {
 		l.mark = changelog.One(changelog.Data, changelog.Metadata)

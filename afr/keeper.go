@@ -325,7 +325,9 @@ func (r *replicate) releaseReq(ls []*lease, i int) *fop.ReleaseReq {
 			it := fop.ReleaseItem{GFID: l.gfid, Domain: r.name, Owner: l.owner, Entry: l.entry, Name: name}
 			if k == 0 && l.active.Has(i) && !l.keepDirty && !l.mark.IsZero() {
 				it.Undo = []fop.Xattr{{Name: changelog.DirtyKey, Value: l.mark.Negated().Bytes()}}
+				mu := l.lockState()
 				l.missed.tell(i, r.keys, &it)
+				mu.unlock()
 			}
 			q.Items = append(q.Items, it)
 		}

@@ -55,7 +55,7 @@ type lease struct {
 	blamed [3]set
 	// missed is where data was changed under this lease, and who was told how often that
 	// others missed it.
-	missed missed
+	missed missedData
 	// keepDirty: a change ended without quorum; its marks are for the healer.
 	keepDirty bool
 	contended bool
@@ -199,9 +199,13 @@ func (r *replicate) end(l *lease, key opKey) {
 		s.running = slices.Delete(s.running, i, i+1)
 	}
 	s.tell()
-	if l.users == 0 && l.contended && s.state == held {
+	switch {
+	case l.users > 0:
+	case l.contended && s.state == held:
 		s.state = releasing
 		r.keeper.spawn(func() { r.finishGiveUp(s) })
+	default:
+		r.settleSoon(l)
 	}
 }
 

@@ -17,7 +17,7 @@ type change struct {
 	// names[k] are the names of leases[k]'s directory that change, for the granular
 	// entry index.
 	names [][]string
-	// span is where data is changed; see missed. bricksPlace: each brick decides, by what is
+	// span is where data is changed; see missedData. bricksPlace: each brick decides, by what is
 	// there, and span is not all, or nothing.
 	span        fop.Span
 	bricksPlace bool

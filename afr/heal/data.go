@@ -63,13 +63,15 @@ func (j *job) data(ctx context.Context, l *lock, c *copies, changed set, u undo)
 		}
 	}
 	j.settle(ctx, l, changed, u)
-	for off := int64(0); off < t.size && t.to != 0 && ctx.Err() == nil; off += stretch {
-		if !t.wants(off, stretch) {
-			continue
+	for off := int64(0); t.to != 0 && ctx.Err() == nil; {
+		next := t.next(off)
+		if next.Off >= next.End {
+			break
 		}
-		if err := t.lockedStretch(ctx, c, off, min(stretch, t.size-off)); err != nil {
+		if err := t.lockedStretch(ctx, c, next.Off, next.End-next.Off); err != nil {
 			return err
 		}
+		off = next.End
 	}
 	if t.to == 0 || ctx.Err() != nil {
 		return ctx.Err()

@@ -67,15 +67,36 @@ func (j *job) knows(ctx context.Context, l *lock, i int) (m fop.Missed) {
 	return m
 }
 
-// wants reports whether anything is to be healed in a range.
-func (t *transfer) wants(off, n int64) bool {
+const (
+	// scattered is how many pieces, and afield how many bytes from the first to the last, are
+	// healed under one lock of a range.
+	scattered = 64
+	afield    = 16 * stretch
+)
+
+// next returns what is to be healed next under one lock, from off on; empty: nothing is left.
+func (t *transfer) next(off int64) fop.Span {
 	if t.where == nil {
-		return true
+		return fop.Span{Off: off, End: min(off+stretch, t.size)}
 	}
-	for range t.where.Within(fop.Span{Off: off, End: off + n}) {
-		return true
+	out := fop.Span{Off: t.size, End: t.size}
+	pieces, sum := 0, int64(0)
+	for s := range t.where.Within(fop.Span{Off: off, End: t.size}) {
+		if pieces == 0 {
+			out.Off = s.Off
+		}
+		if pieces == scattered || pieces > 0 && s.End-out.Off > afield {
+			break
+		}
+		pieces++
+		sum += s.End - s.Off
+		out.End = s.End
+		if sum >= stretch {
+			out.End -= sum - stretch
+			break
+		}
 	}
-	return false
+	return out
 }
 
 // windows yields what is to be healed in a range, by windows.

@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// atOnce is how many windows of a stretch are healed at a time.
-	atOnce = 4
+	// atOnce is how many windows of a stretch are healed at a time, and piecesAtOnce how many
+	// pieces that were missed.
+	atOnce       = 4
+	piecesAtOnce = 16
 	// coarse is the size of the blocks that are compared first, grain that of those in
 	// coarse ones that differ.
 	coarse = 64 << 10
@@ -41,6 +43,9 @@ type part struct {
 func (t *transfer) stretch(ctx context.Context, l *lock, off, n int64) {
 	var wg sync.WaitGroup
 	room := make(chan struct{}, atOnce)
+	if t.where != nil {
+		room = make(chan struct{}, piecesAtOnce)
+	}
 	var failed [changelog.MaxReplicas]atomic.Pointer[error]
 	var compared, written atomic.Int64
 	to := t.to

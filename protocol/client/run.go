@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gofs/gofs/protocol/local"
@@ -16,6 +17,8 @@ import (
 const (
 	firstBackoff = 50 * time.Millisecond
 	maxBackoff   = time.Second
+	// soon is the pause when the brick lets nobody in for a moment only.
+	soon = 100 * time.Millisecond
 	// reopening bounds how many handles are opened again at once.
 	reopening = 32
 )
@@ -44,6 +47,9 @@ func (c *client) run(ctx context.Context) {
 			c.env.Log.Info("not connected to the brick", "host", c.host, "brick", c.hello.Brick, "reason", said)
 			// Also when it never was up: those above need not wait for it.
 			c.tell(0, xlator.Event{Kind: xlator.ChildDown, Reason: said})
+		}
+		if errors.Is(err, syscall.EAGAIN) {
+			backoff = soon
 		}
 		select {
 		case <-ctx.Done():

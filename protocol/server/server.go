@@ -230,7 +230,11 @@ func (s *Server) run(nc net.Conn) {
 	c := newConn(s, nc)
 	defer c.w.Close()
 	if err := c.handshake(); err != nil {
-		s.cfg.Log.Info("client refused", "brick", s.cfg.Brick, "client", c.hello.ClientName, "addr", c.addr.String(), "reason", err)
+		level := slog.LevelInfo
+		if errors.Is(err, syscall.EAGAIN) { // for a moment only: it will ask many times
+			level = slog.LevelDebug
+		}
+		s.cfg.Log.Log(context.Background(), level, "client refused", "brick", s.cfg.Brick, "client", c.hello.ClientName, "addr", c.addr.String(), "reason", err)
 		return
 	}
 	defer s.remove(c)

@@ -18,7 +18,7 @@ import (
 
 // vouchEvery is how often a brick that is away is asked whether it is suspect, and how often
 // vouching is tried again while another brick of the set is away too.
-const vouchEvery = 200 * time.Millisecond
+const vouchEvery = 50 * time.Millisecond
 
 // vouchLimit bounds one attempt: a brick waits no longer until it lets clients in by itself.
 const vouchLimit = 30 * time.Second
