@@ -3,6 +3,7 @@ package afr
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -136,10 +137,10 @@ func TestToldOfTheWholeLease(t *testing.T) {
 func TestLongLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMissing(t)
-		syncs := 0
+		var syncs atomic.Int64
 		m.c.links[1].SetRule(func(op fop.Fop, q any) faults.Action {
 			if r, ok := q.(*fop.ReleaseReq); ok && r.Sync {
-				syncs++
+				syncs.Add(1)
 			}
 			return faults.Action{}
 		})
@@ -147,8 +148,8 @@ func TestLongLease(t *testing.T) {
 			m.write(m.file, 5, 10)
 			time.Sleep(100 * time.Millisecond)
 		}
-		if syncs != 1 {
-			t.Errorf("it was made durable %d times", syncs)
+		if syncs.Load() != 1 {
+			t.Errorf("it was made durable %d times", syncs.Load())
 		}
 		m.rest()
 		for range 700 {
