@@ -80,9 +80,10 @@ func (j *job) data(ctx context.Context, l *lock, c *copies, changed set, u undo)
 	return t.conclude(ctx, c)
 }
 
-// tails gives sinks that nobody accuses what lies beyond their end. They are read from: bytes
-// that nobody wrote, as a longer file would have for a while, must not be seen. So it goes from
-// the front to the back.
+// tails gives sinks that nobody accuses what lies beyond their end, and a little before it. They
+// are read from: bytes that nobody wrote, as a longer file would have for a while, must not be
+// seen, nor, if the healing ends here, half of the write that made the source longer. So it goes
+// from the front to the back, by windows.
 func (t *transfer) tails(ctx context.Context, l *lock, c *copies) {
 	all, where := t.to, t.where
 	end := t.size
@@ -90,6 +91,9 @@ func (t *transfer) tails(ctx context.Context, l *lock, c *copies) {
 		end = min(end, t.old[i])
 	}
 	t.to, t.where = all&^c.m.Accused(changelog.Data), nil
+	if end < t.size {
+		end -= end % window
+	}
 	for ; end < t.size && t.to != 0 && ctx.Err() == nil; end += window {
 		t.stretch(ctx, l, end, min(window, t.size-end))
 	}
