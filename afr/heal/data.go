@@ -225,10 +225,11 @@ func (t *transfer) lose(i int, what string, err error) {
 
 // lockedStretch heals a stretch under a lock of its range. The source must still be one.
 func (t *transfer) lockedStretch(ctx context.Context, c *copies, off, n int64) error {
-	t.j.h.pace(ctx)
+	t.j.turn.next(ctx)
+	t.j.turn.windows((min(n, stretch) + window - 1) / window)
 	l := t.j.h.newLock(t.j.gfid)
 	l.start, l.n = off, n
-	if err := l.wait(ctx); err != nil {
+	if err := t.j.turn.wait(ctx, l); err != nil {
 		return err
 	}
 	defer l.release(ctx)
@@ -302,7 +303,7 @@ func (h *Healer) syncFiles(ctx context.Context, t *transfer) {
 // what was seen at its beginning is undone.
 func (t *transfer) conclude(ctx context.Context, c *copies) error {
 	l := t.j.h.newLock(t.j.gfid)
-	if err := l.wait(ctx); err != nil {
+	if err := t.j.turn.wait(ctx, l); err != nil {
 		return err
 	}
 	now := t.j.h.look(ctx, l, t.j.gfid)

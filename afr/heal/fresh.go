@@ -169,6 +169,7 @@ func (d *dirHeal) simple(n *newcomer) bool {
 // to heal.
 func (d *dirHeal) copyAll(ctx context.Context, ns []*newcomer) (others []string) {
 	defer func() { d.letGo(ctx, ns) }()
+	d.turn.names(len(ns))
 	d.read(ctx, ns)
 	d.accuse(ctx, ns)
 	var sinks set

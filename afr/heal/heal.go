@@ -79,6 +79,7 @@ type Healer struct {
 	children []xlator.Xlator
 	want     []string // the keys and the dirty key
 	owners   atomic.Uint64
+	pacer    pacer
 }
 
 // New makes a Healer over the set's children, which stay the caller's.
@@ -170,7 +171,8 @@ func (h *Healer) inode(ctx context.Context, g fop.GFID, full bool, source int) (
 	if !full && source < 0 && h.atWork(ctx, g) {
 		return Outcome{Kind: Busy, Why: "a client is at work on it"}, nil
 	}
-	h.pace(ctx)
+	turn := h.turn(ctx)
+	defer turn.end()
 	guard := h.newLock(g)
 	guard.domain = h.Name + ":self-heal"
 	if err := guard.try(ctx); err != nil {
@@ -181,7 +183,7 @@ func (h *Healer) inode(ctx context.Context, g fop.GFID, full bool, source int) (
 	}
 	defer guard.release(ctx)
 	c := h.look(ctx, guard, g)
-	j := &job{h: h, gfid: g, full: full, source: source}
+	j := &job{h: h, gfid: g, full: full, source: source, turn: turn}
 	if c.m.Unread != 0 && h.Quorum.Met(c.m.Replied) {
 		if o := h.restate(ctx, guard, g, c, source); o.Kind > Healed {
 			return o, nil
@@ -225,6 +227,7 @@ type job struct {
 	gfid   fop.GFID
 	full   bool
 	source int
+	turn   *turn
 	out    Outcome
 }
 
@@ -238,12 +241,6 @@ func (j *job) run(ctx context.Context, typ fop.FileType) error {
 		return syscall.EINTR
 	}
 	return err
-}
-
-// pace is called before each piece of work, when no lock of clients is held: bricks where
-// programs are at work answer when healing may go on.
-func (h *Healer) pace(ctx context.Context) {
-	xlator.Wind(ctx, h.children, xlator.Xlator.Statfs, &fop.StatfsReq{Req: fop.Req{Caller: caller()}, GFID: fop.RootGFID})
 }
 
 // atWork reports whether nobody is accused and a client holds a lock: then the dirty

@@ -10,7 +10,7 @@ import (
 // attrsAndData heals what the whole inode's lock guards.
 func (j *job) attrsAndData(ctx context.Context, typ fop.FileType) error {
 	l := j.h.newLock(j.gfid)
-	if err := l.wait(ctx); err != nil {
+	if err := j.turn.wait(ctx, l); err != nil {
 		return err
 	}
 	c := j.h.look(ctx, l, j.gfid)

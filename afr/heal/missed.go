@@ -76,8 +76,9 @@ const (
 
 // next returns what is to be healed next under one lock, from off on; empty: nothing is left.
 func (t *transfer) next(off int64) fop.Span {
+	much := int64(t.j.turn.much(window, stretch))
 	if t.where == nil {
-		return fop.Span{Off: off, End: min(off+stretch, t.size)}
+		return fop.Span{Off: off, End: min(off+much, t.size)}
 	}
 	out := fop.Span{Off: t.size, End: t.size}
 	pieces, sum := 0, int64(0)
@@ -91,8 +92,8 @@ func (t *transfer) next(off int64) fop.Span {
 		pieces++
 		sum += s.End - s.Off
 		out.End = s.End
-		if sum >= stretch {
-			out.End -= sum - stretch
+		if sum >= much {
+			out.End -= sum - much
 			break
 		}
 	}

@@ -14,6 +14,8 @@ const (
 	patience = 50 * time.Millisecond
 	// atOnceNames is how many names are healed at a time.
 	atOnceNames = 16
+	// manyNames is how many are looked at in one piece of work, fewNames beside programs.
+	manyNames, fewNames = 256, 128
 	// parkPrefix begins the name, on a sink, of what waits for its right place there.
 	parkPrefix = ".gofs-heal-"
 )
@@ -85,7 +87,7 @@ func (d *dirHeal) tidy(ctx context.Context) {
 func (d *dirHeal) lock(ctx context.Context) error {
 	d.l = d.h.newLock(d.gfid)
 	d.l.entry = true
-	if err := d.l.wait(ctx); err != nil {
+	if err := d.turn.wait(ctx, d.l); err != nil {
 		return err
 	}
 	d.c = d.h.look(ctx, d.l, d.gfid)
@@ -100,15 +102,15 @@ func (d *dirHeal) lock(ctx context.Context) error {
 	return nil
 }
 
-// breathe gives those who wait for the directory a chance. false: what was decided does
-// not hold any more, and nothing is to be undone.
-func (d *dirHeal) breathe(ctx context.Context) (bool, error) {
-	if time.Since(d.since) < patience {
+// breathe gives those who wait for the directory a chance. more: of its names are to be healed.
+// false: what was decided does not hold any more, and nothing is to be undone.
+func (d *dirHeal) breathe(ctx context.Context, more bool) (bool, error) {
+	if time.Since(d.since) < patience && !(more && d.turn.beside()) {
 		return true, nil
 	}
 	voters, replied := d.voters, d.c.m.Replied
 	d.l.release(ctx)
-	d.h.pace(ctx)
+	d.turn.next(ctx)
 	if err := d.lock(ctx); err != nil {
 		return false, err
 	}
@@ -150,10 +152,10 @@ func (d *dirHeal) granular(ctx context.Context) (names []string, known bool) {
 // some heals the names given.
 func (d *dirHeal) some(ctx context.Context, names []string) error {
 	for len(names) > 0 && ctx.Err() == nil {
-		n := min(len(names), 16*atOnceNames)
+		n := min(len(names), d.turn.much(fewNames, manyNames))
 		d.each(ctx, d.newcomers(ctx, names[:n]))
 		names = names[n:]
-		if ok, err := d.breathe(ctx); !ok {
+		if ok, err := d.breathe(ctx, len(names) > 0); !ok {
 			return err
 		}
 	}

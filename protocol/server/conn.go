@@ -61,8 +61,7 @@ type request struct {
 	ctx     context.Context
 	waits   bool // it gave up its place among the calls in flight; guarded by conn.mu
 	replied bool
-	yields  bool // it is a healer's, which began to be performed at began
-	began   time.Time
+	program bool // it counts in Server.programs
 
 	since      time.Time
 	caller     atomic.Pointer[fop.Caller] // once the message was parsed
@@ -209,8 +208,8 @@ func (q *request) run() {
 			c.s.cfg.Log.Error("panic in a call", "brick", c.s.cfg.Brick, "client", c.hello.ClientName, "op", int(q.h.Op), "panic", p, "stack", string(debug.Stack()))
 			q.fail(syscall.EIO)
 		}
-		if q.yields {
-			c.s.yield.leave(time.Since(q.began))
+		if q.program {
+			c.s.programs.end()
 		}
 		q.payload.Free()
 		q.msg.Free()

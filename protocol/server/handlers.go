@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"syscall"
-	"time"
 
 	"github.com/gofs/gofs/protocol/wire"
 	"github.com/gofs/gofs/xlators/fop"
@@ -29,7 +28,7 @@ var handlers = [wire.OpEnd]handler{
 	wire.OpTruncate:    plain(&wire.Truncate, xlator.Xlator.Truncate),
 	wire.OpReadlink:    plain(&wire.Readlink, xlator.Xlator.Readlink),
 	wire.OpStatfs:      plain(&wire.Statfs, xlator.Xlator.Statfs),
-	wire.OpGetxattr:    plain(&wire.Getxattr, xlator.Xlator.Getxattr),
+	wire.OpGetxattr:    getxattr,
 	wire.OpSetxattr:    plain(&wire.Setxattr, xlator.Xlator.Setxattr),
 	wire.OpRemovexattr: plain(&wire.Removexattr, xlator.Xlator.Removexattr),
 	wire.OpXattrop:     plain(&wire.Xattrop, xlator.Xlator.Xattrop),
@@ -75,9 +74,7 @@ func parse[Q, R any](q *request, f *wire.Fop[Q, R]) *Q {
 	caller := f.Base(m).Caller
 	caller.Client = q.c.id
 	q.caller.Store(caller)
-	if q.yields = q.c.s.yield.enter(q.ctx, f.Op, caller); q.yields {
-		q.began = time.Now()
-	}
+	q.program = q.c.s.programs.begin(f.Op, caller)
 	return m
 }
 

@@ -95,7 +95,7 @@ type Server struct {
 	pool wire.Pool
 
 	lastConn atomic.Uint64
-	yield    yielder
+	programs programs
 
 	ctx  context.Context // of all calls; ends with Close
 	stop context.CancelFunc

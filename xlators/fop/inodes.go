@@ -89,9 +89,21 @@ type GetxattrReq struct {
 // disk takes a write.
 const HealthXattr = "glusterfs.gofs-health"
 
+// AtWorkXattr is a virtual xattr of a brick's root (internal): "1" if programs are at work on
+// the brick, or were a moment ago, else "0". The bricks' protocol/server answers it.
+const AtWorkXattr = "glusterfs.gofs-at-work"
+
 // PendingCountXattr is a virtual xattr of a brick's root (internal): how many inodes
 // this brick knows some other brick to have missed changes of, in decimal.
 const PendingCountXattr = "glusterfs.xattrop-pending-count"
+
+// AccusedXattr is a virtual xattr of a brick's root (internal): the keys of the bricks that this
+// brick knows to have missed changes of some inode, with commas between them; AccusedAny if it
+// does not know which.
+const (
+	AccusedXattr = "glusterfs.gofs-accused"
+	AccusedAny   = "*"
+)
 
 // GetxattrReply answers Getxattr.
 type GetxattrReply struct{ Xattrs []Xattr }
