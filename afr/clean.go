@@ -58,7 +58,7 @@ func (c *cleanliness) poll(r *replicate) {
 	if r.state.Load().up != r.all() {
 		return
 	}
-	if !r.nothingPending(context.Background(), r.all(), fop.CleanXattr) {
+	if !r.nothingPending(context.Background()) {
 		return
 	}
 	c.until.Store(start.Add(freshFor).UnixNano())
@@ -67,12 +67,10 @@ func (c *cleanliness) poll(r *replicate) {
 	}
 }
 
-// nothingPending asks children, all at once, for name (fop.PendingCountXattr or
-// fop.CleanXattr), and reports whether each says 0.
-func (r *replicate) nothingPending(ctx context.Context, of set, name string) bool {
-	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: name, Internal: true}
-	idx := r.indexes(of)
-	got := xlator.Each(len(idx), func(k int) (*fop.GetxattrReply, error) { return r.children[idx[k]].Getxattr(ctx, q) })
+// nothingPending asks all children for fop.CleanXattr, and reports whether each says 0.
+func (r *replicate) nothingPending(ctx context.Context) bool {
+	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: fop.CleanXattr, Internal: true}
+	got := xlator.Wind(ctx, r.children, xlator.Xlator.Getxattr, q)
 	for _, a := range got {
 		if a.Err != nil || len(a.Reply.Xattrs) != 1 || string(a.Reply.Xattrs[0].Value) != "0" {
 			return false

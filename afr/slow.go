@@ -2,6 +2,8 @@ package afr
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,7 +14,7 @@ import (
 
 // slowness is which children do not answer in time. A brick whose disk hangs would hold up
 // every change, which waits for all live bricks. It is given up, and healed later, if
-// those that do answer can go on without it and miss nothing themselves.
+// those that do answer can go on without it, and lack nothing that only it may have.
 type slowness struct {
 	mu      sync.Mutex
 	told    [changelog.MaxReplicas]time.Time // guarded by mu; when a child last was slow
@@ -51,11 +53,38 @@ func (r *replicate) judge(i int, reason string) {
 	e, can := r.children[i].(xlator.Ejector)
 	ctx, cancel := context.WithTimeout(context.Background(), judgement) // the keeper waits for it
 	defer cancel()
-	if !can || !up.Has(i) || !r.usable(rest) || !r.nothingPending(ctx, rest, fop.PendingCountXattr) {
+	if !can || !up.Has(i) || !r.usable(rest) || !r.knowAll(rest) || !r.accuseOthers(ctx, rest) {
 		return
 	}
 	r.log.Warn("a brick is slow, and the others go on without it", "child", r.names[i], "reason", reason)
 	e.Eject(reason)
+}
+
+// knowAll reports whether the children in s know of all changes that were acknowledged: the
+// others are no quorum, and so made none without one of s, which was then told who missed it.
+func (r *replicate) knowAll(s set) bool { return !r.quorum.Met(r.all() &^ s) }
+
+// accuseOthers asks the children in s, and reports whether none of them accuses one of them,
+// of any inode.
+func (r *replicate) accuseOthers(ctx context.Context, s set) bool {
+	q := &fop.GetxattrReq{Req: fop.Req{Caller: internalCaller}, GFID: fop.RootGFID, Name: fop.AccusedXattr, Internal: true}
+	idx := r.indexes(s)
+	got := xlator.Each(len(idx), func(k int) (*fop.GetxattrReply, error) { return r.children[idx[k]].Getxattr(ctx, q) })
+	for _, a := range got {
+		if a.Err != nil || len(a.Reply.Xattrs) != 1 {
+			return false
+		}
+		accused := strings.Split(string(a.Reply.Xattrs[0].Value), ",")
+		if slices.Contains(accused, fop.AccusedAny) {
+			return false
+		}
+		for i := range s.Each {
+			if slices.Contains(accused, r.keys[i]) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // now is who is slow.

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,6 +139,15 @@ func (x *index) blames(key string) bool {
 }
 
 func (x *index) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.GetxattrReply, error) {
+	if q.Name == fop.AccusedXattr {
+		var keys []string
+		for i := range changelog.MaxReplicas {
+			if key := fmt.Sprint(changelog.KeyPrefix, "v-client-", i); x.blames(key) {
+				keys = append(keys, key)
+			}
+		}
+		return &fop.GetxattrReply{Xattrs: []fop.Xattr{{Name: q.Name, Value: []byte(strings.Join(keys, ","))}}}, nil
+	}
 	if q.Name != fop.PendingCountXattr {
 		return x.Child.Getxattr(ctx, q)
 	}

@@ -9,7 +9,7 @@
 // Protocol: a link is added before the xattrs change and removed after they were seen to
 // be all zero. A crash in between leaves a link too many, never one too few.
 //
-// Intercepts: Xattrop; Getxattr of fop.PendingCountXattr; Opendir of the lists (fop.IndexPending and its like); Create, Mkdir, Mknod and Symlink with a Mark; Release, which is
+// Intercepts: Xattrop; Getxattr of fop.PendingCountXattr and fop.AccusedXattr; Opendir of the lists (fop.IndexPending and its like); Create, Mkdir, Mknod and Symlink with a Mark; Release, which is
 // taken apart: the child makes durable, then each item's marks go by Xattrop.
 //
 // Invariants: while a change to a watched xattr is under way, its link is there and
@@ -194,7 +194,7 @@ func (x *Index) begin(g fop.GFID, deltas []fop.Xattr) (began [sets]bool, err err
 		if !s.touches(deltas) {
 			continue
 		}
-		if err := s.begin(g, s.changes(deltas)); err != nil {
+		if err := s.begin(g, deltas); err != nil {
 			for j := range i {
 				if began[j] {
 					x.sets[j].end(g, verdict{})
@@ -213,9 +213,10 @@ func (x *Index) end(ctx context.Context, began [sets]bool, q *fop.XattropReq, va
 	for i, s := range x.sets {
 		if began[i] {
 			s.end(q.GFID, verdict{
-				zero: values != nil && s.zeros(values),
-				all:  Set(i) == Dirty, // of pending keys there is one per brick, and q need not name all
-				read: func() (bool, error) { return x.allZero(ctx, q, s) },
+				zero:   values != nil && s.zeros(values),
+				all:    Set(i) == Dirty, // of pending keys there is one per brick, and q need not name all
+				values: values,
+				read:   func() (bool, error) { return x.allZero(ctx, q, s) },
 			})
 		}
 	}
@@ -230,13 +231,18 @@ func (x *Index) allZero(ctx context.Context, q *fop.XattropReq, s *linkSet) (boo
 	return s.zeros(r.Xattrs), nil
 }
 
-// Getxattr answers fop.PendingCountXattr of the root.
+// Getxattr answers fop.PendingCountXattr and fop.AccusedXattr of the root.
 func (x *Index) Getxattr(ctx context.Context, q *fop.GetxattrReq) (*fop.GetxattrReply, error) {
-	if q.Name != fop.PendingCountXattr || !q.Internal {
+	var v string
+	switch {
+	case q.Internal && q.Name == fop.PendingCountXattr:
+		v = strconv.Itoa(x.sets[Pending].count())
+	case q.Internal && q.Name == fop.AccusedXattr:
+		v = x.sets[Pending].whom()
+	default:
 		return x.Child.Getxattr(ctx, q)
 	}
-	n := strconv.Itoa(x.sets[Pending].count())
-	return &fop.GetxattrReply{Xattrs: []fop.Xattr{{Name: q.Name, Value: []byte(n)}}}, nil
+	return &fop.GetxattrReply{Xattrs: []fop.Xattr{{Name: q.Name, Value: []byte(v)}}}, nil
 }
 
 // Release implements xlator.Cluster.

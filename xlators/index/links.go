@@ -21,9 +21,10 @@ type linkSet struct {
 	mu   sync.Mutex // guards all below, and the directory's content
 	base base
 	// known are links that are there; all of them if complete.
-	known    map[fop.GFID]struct{}
+	known    map[fop.GFID]accused
 	complete bool
 	busy     map[fop.GFID]*changes // inodes whose xattrs are being changed
+	accusations
 }
 
 // changes are the changes of one inode that are under way.
@@ -35,13 +36,13 @@ type changes struct {
 }
 
 func newLinkSet(root, name, uuid, prefix string) (*linkSet, error) {
-	s := &linkSet{prefix: prefix, known: map[fop.GFID]struct{}{}, complete: true, busy: map[fop.GFID]*changes{}}
+	s := &linkSet{prefix: prefix, known: map[fop.GFID]accused{}, complete: true, busy: map[fop.GFID]*changes{}}
 	if err := s.base.open(root+"/"+name, name+"-", uuid); err != nil {
 		return nil, err
 	}
 	err := s.base.each(func(entry string) {
 		if g, err := fop.ParseGFID(entry); err == nil {
-			s.know(g)
+			s.know(g, somebody)
 		}
 	})
 	if err != nil {
@@ -51,12 +52,12 @@ func newLinkSet(root, name, uuid, prefix string) (*linkSet, error) {
 	return s, nil
 }
 
-func (s *linkSet) know(g fop.GFID) {
+func (s *linkSet) know(g fop.GFID, a accused) {
 	if len(s.known) >= maxKnown {
 		s.complete = false
 		return
 	}
-	s.known[g] = struct{}{}
+	s.accuse(g, a)
 }
 
 // touches reports whether one of xs is watched.
@@ -89,20 +90,26 @@ func (s *linkSet) zeros(xs []fop.Xattr) bool {
 	return true
 }
 
-// begin says that watched xattrs of g are about to be changed, or (!link) read.
-func (s *linkSet) begin(g fop.GFID, link bool) error {
+// begin says that watched xattrs of g are about to be changed by deltas, or, if these are
+// zero, read.
+func (s *linkSet) begin(g fop.GFID, deltas []fop.Xattr) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	added := false
+	added, link := false, s.changes(deltas)
 	if _, ok := s.known[g]; link && !ok {
+		var others accused
 		switch err := s.base.link(s.base.dir, g.String()); err {
 		case nil:
 			added = true
 		case unix.EEXIST:
+			others = somebody
 		default:
 			return fmt.Errorf("add %s to the index: %w", g, err)
 		}
-		s.know(g)
+		s.know(g, others)
+	}
+	if link {
+		s.see(g, deltas, false)
 	}
 	c := s.busy[g]
 	if c == nil {
@@ -120,6 +127,8 @@ func (s *linkSet) begin(g fop.GFID, link bool) error {
 type verdict struct {
 	zero bool // it saw zeros
 	all  bool // there can be no others than those that it saw
+	// values are what it saw; nil: it does not know.
+	values []fop.Xattr
 	// read asks the child whether all are zero; nil: nobody may ask.
 	read func() (bool, error)
 }
@@ -132,6 +141,9 @@ func (s *linkSet) end(g fop.GFID, v verdict) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.busy[g]
+	if !c.overlapped {
+		s.see(g, v.values, true)
+	}
 	for c.n == 1 && (v.zero || c.overlapped) && v.read != nil && s.mayHave(g) {
 		if v.zero && v.all && !c.overlapped {
 			_ = s.unlink(g)
@@ -185,6 +197,7 @@ func (s *linkSet) abandon(g fop.GFID) {
 func (s *linkSet) unlink(g fop.GFID) error {
 	err := remove(s.base.dir, g.String())
 	if err == nil || err == unix.ENOENT {
+		s.accuse(g, 0)
 		delete(s.known, g)
 		return nil
 	}
