@@ -24,9 +24,10 @@ type transfer struct {
 	size    int64
 	old     [changelog.MaxReplicas]int64 // the sinks' sizes before
 	files   [changelog.MaxReplicas]xlator.File
-	sources set        // by the marks
-	equal   set        // besides to: copies that are right already, and the arbiter
-	where   *fop.Spans // what is to be healed; nil: all. See missed
+	session [changelog.MaxReplicas]uint64 // under which it began
+	sources set                           // by the marks
+	equal   set                           // besides to: copies that are right already, and the arbiter
+	where   *fop.Spans                    // what is to be healed; nil: all. See missed
 }
 
 // data heals a regular file's data and times. The whole inode's lock is held, and given
@@ -195,6 +196,7 @@ func (t *transfer) open(ctx context.Context, l *lock) bool {
 		}
 		return t.j.h.children[i].Open(ctx, &fop.OpenReq{Req: l.req(i), GFID: t.j.gfid, Flags: flags})
 	})
+	t.session = l.session
 	for i := range (t.to | changelog.Of(t.from)).Each {
 		if got[i].Err != nil {
 			t.lose(i, "opening", got[i].Err)
@@ -233,7 +235,7 @@ func (t *transfer) lockedStretch(ctx context.Context, c *copies, off, n int64) e
 		return err
 	}
 	defer l.release(ctx)
-	if now := t.j.h.look(ctx, l, t.j.gfid); !t.stillRight(c, now) {
+	if now := t.j.h.look(ctx, l, t.j.gfid); !t.stillRight(l, c, now) {
 		return nil
 	}
 	t.stretch(ctx, l, off, n)
@@ -241,13 +243,21 @@ func (t *transfer) lockedStretch(ctx context.Context, c *copies, off, n int64) e
 }
 
 // stillRight reports whether the source has missed nothing since c; if it has, all is
-// left as it is. Sinks that cannot be seen any more are out.
-func (t *transfer) stillRight(c, now *copies) bool {
-	ok := now.m.Replied.Has(t.from) && t.j.h.Quorum.Met(now.m.Replied)
+// left as it is. Sinks that cannot be seen any more are out, and so is who was away meanwhile: the
+// machine of a sink may have lost power, and with that what it was given before, and the healers'
+// lock went with the connection.
+func (t *transfer) stillRight(l *lock, c, now *copies) bool {
+	var same set
+	for i := range now.m.Replied.Each {
+		if l.session[i] == t.session[i] {
+			same |= changelog.Of(i)
+		}
+	}
+	ok := same.Has(t.from) && t.j.h.Quorum.Met(now.m.Replied)
 	for i := range now.m.Replied.Each {
 		ok = ok && now.m.Pending[i][t.from][changelog.Data] == c.m.Pending[i][t.from][changelog.Data]
 	}
-	if gone := t.to &^ now.m.Replied; ok && gone != 0 {
+	if gone := t.to &^ same; ok && gone != 0 {
 		t.to &^= gone
 		t.j.out.note(Partly, "a brick went away")
 	}
@@ -307,7 +317,7 @@ func (t *transfer) conclude(ctx context.Context, c *copies) error {
 		return err
 	}
 	now := t.j.h.look(ctx, l, t.j.gfid)
-	if !t.stillRight(c, now) {
+	if !t.stillRight(l, c, now) {
 		l.release(ctx)
 		return nil
 	}

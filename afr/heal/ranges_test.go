@@ -117,3 +117,36 @@ func TestHealedWhileRead(t *testing.T) {
 	r.mount()
 	r.wantEqual()
 }
+
+// A machine that loses power while its brick is healed loses what the brick was given: nothing but
+// the connection tells.
+func TestPowerLostWhileHealed(t *testing.T) {
+	const size = 20 << 20
+	r := newRig(t, 3, false, nil)
+	g := create(t, r.client, fop.RootGFID, "f", "")
+	old := random(size, 1)
+	write(t, r.client, g, 0, old)
+	r.without(1, func() { write(t, r.client, g, 0, random(size, 2)) })
+	r.remount()
+	var paces atomic.Int64
+	r.hlinks[0].SetRule(func(op fop.Fop, q any) faults.Action {
+		if _, ok := q.(*fop.StatfsReq); ok && paces.Add(1) == 3 { // between two stretches
+			r.hlinks[1].SetDown(true)
+			f, err := os.OpenFile(filepath.Join(r.dirs[1], "f"), os.O_WRONLY, 0)
+			if err == nil {
+				_, err = f.WriteAt(old[:4<<20], 0)
+				f.Close()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			r.hlinks[1].SetDown(false)
+		}
+		return faults.Action{}
+	})
+	if o, err := r.healer.Inode(ctx, g); err != nil || o.Kind != heal.Partly {
+		t.Errorf("healing: %+v, %v", o, err)
+	}
+	r.healAll()
+	r.wantEqual()
+}
