@@ -281,12 +281,25 @@ func (r *replicate) settle(l *lease, durable set) {
 	}
 }
 
-// releaseLeases undoes marks and unlocks on all children, one message each. Children that were lost on the way keep their marks and
-// have lost the locks anyway.
+// mostTold is how many spans one message tells, about 1 MiB; with those of one lease more, which are
+// fop.MostSpans at most, it is far from wire.MaxRequest.
+const mostTold = 16 * fop.MostSpans
+
+// releaseLeases undoes marks and unlocks on all children, in as few messages as may be.
 func (r *replicate) releaseLeases(ls []*lease) {
-	if len(ls) == 0 {
-		return
+	for len(ls) > 0 {
+		n := 0
+		for told := 0; n < len(ls) && told < mostTold; n++ {
+			told += ls[n].spans()
+		}
+		r.releaseTogether(ls[:n])
+		ls = ls[n:]
 	}
+}
+
+// releaseTogether is releaseLeases in one message to each child. Children that were lost on the way keep
+// their marks and have lost the locks anyway.
+func (r *replicate) releaseTogether(ls []*lease) {
 	var idx []int
 	var reqs []*fop.ReleaseReq
 	for i := range r.children {

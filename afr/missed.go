@@ -75,6 +75,16 @@ func (m *missedData) tell(i int, keys []string, it *fop.ReleaseItem) {
 	}
 }
 
+// spans is how many pieces at most the lease has to tell of.
+func (l *lease) spans() int {
+	mu := l.lockState()
+	defer mu.unlock()
+	if l.missed.told == nil {
+		return 0
+	}
+	return min(len(l.missed.spans.All())+len(l.missed.settling.All()), fop.MostSpans)
+}
+
 // keep takes back that what is settling is durable.
 func (m *missedData) keep() {
 	for _, s := range m.settling.All() {

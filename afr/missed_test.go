@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gofs/gofs/afr/changelog"
+	"github.com/gofs/gofs/protocol/wire"
 	"github.com/gofs/gofs/xlators/faults"
 	"github.com/gofs/gofs/xlators/fop"
 	"github.com/gofs/gofs/xlators/missed"
@@ -222,6 +223,42 @@ func TestLeaseOfCreation(t *testing.T) {
 		synctest.Wait()
 		if n := syncs.Load(); n != 0 {
 			t.Errorf("it was made durable %d times", n)
+		}
+	})
+}
+
+// What many leases have to tell at once does not make a message longer than the wire takes: their
+// locks would stay.
+func TestToldInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMissing(t)
+		const files = 100
+		var most, items atomic.Int64
+		m.c.links[0].SetRule(func(op fop.Fop, q any) faults.Action {
+			if r, ok := q.(*fop.ReleaseReq); ok && !r.Sync {
+				b, err := wire.Release.Req.Append(nil, r)
+				if err != nil {
+					t.Error(err)
+				}
+				items.Add(int64(len(r.Items)))
+				most.Store(max(most.Load(), int64(len(b))))
+			}
+			return faults.Action{}
+		})
+		var spans fop.Spans
+		for k := range int64(fop.MostSpans) {
+			spans.Add(fop.Span{Off: 1<<50 + 2*k, End: 1<<50 + 2*k + 1})
+		}
+		var ls []*lease
+		for range files {
+			l := &lease{gfid: m.gfid, locked: 7, active: 7, mark: changelog.One(changelog.Data), session: [changelog.MaxReplicas]uint64{1, 1, 1}}
+			l.missed.spans = spans
+			l.told(7, 2)
+			ls = append(ls, l)
+		}
+		m.c.Xlator.(*replicate).releaseLeases(ls)
+		if most.Load() > wire.MaxRequest/2 || items.Load() != files {
+			t.Errorf("%d items in messages of up to %d bytes", items.Load(), most.Load())
 		}
 	})
 }
