@@ -13,7 +13,8 @@
 // have all that came with these.
 //
 // Intercepts: Release, Xattrop, Setxattr and Removexattr for counters that are covered or taken back;
-// Getxattr of fop.MissedXattr.
+// Mknod and Create, since a file that is made again begins with other counters; Getxattr of
+// fop.MissedXattr.
 //
 // Volfile: none; the brick process puts it over its graph.
 package missed
@@ -64,8 +65,14 @@ func (x *Missed) Release(ctx context.Context, q *fop.ReleaseReq) (*fop.ReleaseRe
 			x.wider(it)
 			continue
 		}
-		if r, err := x.Child.Stat(ctx, &fop.StatReq{Req: q.Req, GFID: it.GFID}); err == nil && int64(r.Iatt.Size) >= x.least {
-			x.add(it)
+		look := &fop.LookupReq{Req: q.Req, GFID: it.GFID}
+		for _, c := range it.Covers {
+			look.Want = append(look.Want, c.Name)
+		}
+		if r, err := x.Child.Lookup(ctx, look); err == nil && int64(r.Iatt.Size) >= x.least {
+			x.add(it, r.Xattrs)
+		} else {
+			x.lose(it.GFID)
 		}
 	}
 	return x.Child.Release(ctx, q)
@@ -92,8 +99,10 @@ func (x *Missed) widen(r *fop.Missed, spans []fop.Span) {
 	x.spans += len(r.Spans.All())
 }
 
-// add notes what an item says.
-func (x *Missed) add(it *fop.ReleaseItem) {
+// add notes what an item says. pending are the counters as they are now: if more than these would be
+// covered, somebody gave them other values after they were added, and those which are there now stand
+// for something else.
+func (x *Missed) add(it *fop.ReleaseItem, pending []fop.Xattr) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	r := x.files[it.GFID]
@@ -107,12 +116,37 @@ func (x *Missed) add(it *fop.ReleaseItem) {
 		}
 	}
 	x.widen(r, it.Missed)
+	for _, c := range it.Covers {
+		if now, _ := fop.XattrOf(pending, c.Name); len(now) < 4 || r.Covered[c.Name] > binary.BigEndian.Uint32(now) {
+			x.forget(it.GFID)
+			return
+		}
+	}
 	for g := range x.files {
 		if len(x.files) <= mostFiles && x.spans <= mostSpans {
 			break
 		}
 		x.forget(g)
 	}
+}
+
+// lose forgets a file.
+func (x *Missed) lose(g fop.GFID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.forget(g)
+}
+
+// Mknod implements xlator.Entries.
+func (x *Missed) Mknod(ctx context.Context, q *fop.MknodReq) (*fop.EntryReply, error) {
+	x.lose(q.GFID)
+	return x.Child.Mknod(ctx, q)
+}
+
+// Create implements xlator.Entries.
+func (x *Missed) Create(ctx context.Context, q *fop.CreateReq) (*xlator.CreateReply, error) {
+	x.lose(q.GFID)
+	return x.Child.Create(ctx, q)
 }
 
 // forget forgets a file; mu is held.
