@@ -147,6 +147,8 @@ func (c *copies) accusedBy(j int, who set, k changelog.Class) bool {
 	return false
 }
 
+// add adds d to what changes of a counter on child i. The dirty counter is the last: a brick that fails
+// between two must not have forgotten that something was under way, and whom to blame for it.
 func (u *undo) add(i int, key string, d changelog.Counters) {
 	if d.IsZero() {
 		return
@@ -161,7 +163,11 @@ func (u *undo) add(i int, key string, d changelog.Counters) {
 			return
 		}
 	}
-	u.deltas[i] = append(u.deltas[i], fop.Xattr{Name: key, Value: d.Bytes()})
+	at := len(u.deltas[i])
+	if at > 0 && u.deltas[i][at-1].Name == changelog.DirtyKey {
+		at--
+	}
+	u.deltas[i] = slices.Insert(u.deltas[i], at, fop.Xattr{Name: key, Value: d.Bytes()})
 }
 
 // merge joins another undo of the same inode.
