@@ -178,7 +178,7 @@ func (j *job) identical(ctx context.Context, l *lock, c *copies, stored set) boo
 	if !t.open(ctx, l) || t.to != stored&^changelog.Of(first) {
 		return false
 	}
-	for off := int64(0); off < int64(c.iatt[first].Size) && ctx.Err() == nil; off += j.h.Short {
+	for off := int64(0); off < int64(c.iatt[first].Size) && ctx.Err() == nil; off += window {
 		_, differ := t.differing(ctx, l, t.to, off, min(window, int64(c.iatt[first].Size)-off))
 		if differ != 0 {
 			return false
