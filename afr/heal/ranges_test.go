@@ -128,9 +128,9 @@ func TestPowerLostWhileHealed(t *testing.T) {
 	write(t, r.client, g, 0, old)
 	r.without(1, func() { write(t, r.client, g, 0, random(size, 2)) })
 	r.remount()
-	var paces atomic.Int64
+	var stretches atomic.Int64
 	r.hlinks[0].SetRule(func(op fop.Fop, q any) faults.Action {
-		if _, ok := q.(*fop.StatfsReq); ok && paces.Add(1) == 3 { // between two stretches
+		if k, ok := q.(*fop.InodelkReq); ok && k.Cmd == fop.LockUnlock && k.Len > 0 && stretches.Add(1) == 1 {
 			r.hlinks[1].SetDown(true)
 			f, err := os.OpenFile(filepath.Join(r.dirs[1], "f"), os.O_WRONLY, 0)
 			if err == nil {
