@@ -164,6 +164,7 @@ func (r *replicate) Create(ctx context.Context, q *fop.CreateReq) (*xlator.Creat
 	}
 	defer r.leave(es)
 	nl := &lease{gfid: q.GFID, owner: r.newOwner(), mark: newMark(fop.TypeReg), gen: es[0].lease.gen, lastUse: time.Now()}
+	nl.missed.since = nl.lastUse
 	nl.changed[changelog.Data], nl.changed[changelog.Metadata] = true, true
 	replies := make([]*xlator.CreateReply, len(r.children))
 	c := entryChange(es[0])

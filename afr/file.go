@@ -79,7 +79,8 @@ func (r *replicate) open(ctx context.Context, q *fop.OpenReq, again bool) (*xlat
 	}
 	if !r.quorum.Met(l.present) {
 		f.closeAll()
-		if !again && gone != 0 && r.waitOut(ctx, &q.Req, q.GFID, l.present) {
+		if !again && l.present != 0 && gone != 0 {
+			r.waitOut(ctx, &q.Req, q.GFID, l.present)
 			return r.open(ctx, q, true)
 		}
 		return nil, r.verdict(r.all(), errs)

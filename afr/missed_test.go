@@ -207,6 +207,26 @@ func TestStrayed(t *testing.T) {
 	})
 }
 
+// A file that was just made is not made durable for what is written to it first.
+func TestLeaseOfCreation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMissing(t)
+		var syncs atomic.Int64
+		m.c.links[1].SetRule(func(op fop.Fop, q any) faults.Action {
+			if r, ok := q.(*fop.ReleaseReq); ok && r.Sync && len(r.Items) > 0 {
+				syncs.Add(1)
+			}
+			return faults.Action{}
+		})
+		f, _ := create(t, m.c, "g")
+		m.write(f, 0, 10)
+		synctest.Wait()
+		if n := syncs.Load(); n != 0 {
+			t.Errorf("it was made durable %d times", n)
+		}
+	})
+}
+
 // What many leases have to tell at once does not make a message longer than the wire takes: their
 // locks would stay.
 func TestToldInParts(t *testing.T) {

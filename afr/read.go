@@ -79,7 +79,8 @@ func (r *replicate) lookupAll(ctx context.Context, q *fop.LookupReq, st *state, 
 	// Accusations are on a quorum, and so is whatever was acknowledged. For an inode that
 	// a quorum does not have, nobody can vouch.
 	if !r.quorum.Met(answered) || l.present == 0 || q.Name == "" && !r.quorum.Met(l.present) {
-		if !leased && q.Name == "" && l.present != 0 && absent != 0 && r.waitOut(ctx, &q.Req, q.GFID, l.present) {
+		if !leased && q.Name == "" && l.present != 0 && absent != 0 {
+			r.waitOut(ctx, &q.Req, q.GFID, l.present)
 			return r.lookupAll(ctx, q, r.state.Load(), true)
 		}
 		return nil, r.verdict(r.all(), errs)

@@ -56,15 +56,14 @@ func (r *replicate) confirmed(ctx context.Context, link fop.Link, g fop.GFID) bo
 }
 
 // waitOut waits for those to come to an end who may be removing an inode that some children
-// have and others do not have any more: they hold the lock of a name of it. false: it has none.
-func (r *replicate) waitOut(ctx context.Context, q *fop.Req, g fop.GFID, present set) (waited bool) {
+// have and others do not have any more: they hold the lock of a name of it. If there is none,
+// they have come to an end since. Either way it is time to look again.
+func (r *replicate) waitOut(ctx context.Context, q *fop.Req, g fop.GFID, present set) {
 	for i := range present.Each {
 		for _, link := range xlator.LinksOn(ctx, r.children[i], internalCaller, g) {
 			if leave, err := r.watch(ctx, q, link.Parent, link.Name); err == nil {
 				leave()
-				waited = true
 			}
 		}
 	}
-	return waited
 }
