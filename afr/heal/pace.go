@@ -16,7 +16,7 @@ import (
 
 const (
 	// share of the time is for healing beside programs: one part in so many.
-	share = 5
+	share = 10
 	// forInode, forWindow and forName are how much time an inode, a window of a large one, and a
 	// name among others have at most, however long they took: healing does not become slower
 	// than that, whatever programs do. Inodes have little: what is changed in a directory that a
