@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gofs/gofs/protocol/mgmt"
+	"github.com/gofs/gofs/server/mgmt/brickproc"
 	"github.com/gofs/gofs/server/mgmt/store"
 )
 
@@ -112,8 +113,8 @@ func (d *Daemon) askLocalBricks(ctx context.Context, v *store.Volume, q *mgmt.Br
 			if err != nil {
 				a.Code, a.Error = max(mgmt.ErrorCode(err), 1), err.Error()
 			}
-			if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, mgmt.ErrConnection) {
-				a.Online, a.Code, a.Error = false, mgmt.CodeOffline, "the brick's process does not answer"
+			if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, mgmt.ErrConnection) || errors.Is(err, brickproc.ErrSilent) {
+				a.Online, a.Silent, a.Code, a.Error = false, true, mgmt.CodeOffline, brickproc.ErrSilent.Message
 			}
 		})
 	}

@@ -25,6 +25,7 @@ type asked struct {
 	older  []string                // guarded by mu; clients of every brick that have an old graph
 	graph  uint64                  // guarded by mu; that all bricks have heard of
 	refuse string                  // guarded by mu; why nothing is marked
+	silent bool                    // guarded by mu; nobody says which clients there are
 	marks  []string                // guarded by mu; "a v-client-2": a was told that v-client-2 has nothing
 }
 
@@ -44,6 +45,9 @@ func (a *asked) answer(path, method string, args json.RawMessage) (json.RawMessa
 		a.marks = append(a.marks, name+" "+q.Brick)
 		return json.RawMessage("{}"), err
 	case mgmt.AskGraph:
+		if a.silent {
+			return nil, context.DeadlineExceeded
+		}
 		return json.Marshal(mgmt.GraphReport{Graph: a.graph, Older: a.older})
 	}
 	return nil, mgmt.Errorf("%s was not expected", method)
@@ -316,6 +320,29 @@ func TestAddedBrickWaitsForClients(t *testing.T) {
 		t.Errorf("marked were %s", got)
 	}
 	a.set(func() { a.older = nil })
+	if err := <-added; err != nil {
+		t.Error(err)
+	}
+	n.want(t, three, "a b new")
+}
+
+// A brick whose process runs and does not answer may have such clients.
+func TestAddedBrickWaitsForSilentBrick(t *testing.T) {
+	n, a := changing(t, 28, 2, 0)
+	a.set(func() { a.silent, a.graph = true, 1 })
+	added := make(chan error, 1)
+	go func() { added <- n.add(3, "new") }()
+	const three = "a v-client-0, b v-client-1, new v-client-2"
+	eventually(t, func() string {
+		if n.layout(t) != three {
+			return "the brick is not added"
+		}
+		return ""
+	})
+	if got := n.running(); got != "a b" {
+		t.Errorf("running are %s", got)
+	}
+	a.set(func() { a.silent = false })
 	if err := <-added; err != nil {
 		t.Error(err)
 	}

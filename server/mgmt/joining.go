@@ -103,6 +103,8 @@ func (d *Daemon) notAllKnow(ctx context.Context, v *store.Volume) string {
 	for _, a := range d.askBricks(ctx, v, q) {
 		r, err := decode[mgmt.GraphReport](&a)
 		switch {
+		case a.Silent: // and may well serve clients
+			return fmt.Sprintf("Brick %s does not say which clients it has: %s", a.Name(), a.Error)
 		case !a.Online:
 		case err != nil:
 			return fmt.Sprintf("Brick %s does not say which clients it has: %v", a.Name(), err)
