@@ -46,6 +46,7 @@ func (r *replicate) lastName(ctx context.Context, l *lease, parent fop.GFID, nam
 	for i := range more.Each {
 		for _, link := range xlator.LinksOn(ctx, r.children[i], internalCaller, g) {
 			if link != (fop.Link{Parent: parent, Name: name}) && r.acknowledged(ctx, link, g) {
+				r.log.Debug("sparing", "children", only, "gfid", g, "parent", parent, "name", name, "other", link)
 				return only, true
 			}
 		}

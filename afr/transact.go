@@ -33,7 +33,7 @@ type change struct {
 	// missing is set before do is called: the children that do not take part.
 	missing set
 	// idle are children on which the fop changes nothing, without an error: they failed,
-	// unless it is so on all.
+	// unless it is so on all, or on a quorum while no quorum did it.
 	idle set
 }
 
@@ -219,13 +219,19 @@ func (r *replicate) finish(ctx context.Context, c *change, o *outcome, good set,
 		idle = 0
 	}
 	byChild := make([]error, len(r.children))
+	var idled set
 	for k, i := range idx {
 		switch {
 		case errs[k] != nil:
 			byChild[i] = errs[k]
-		case !idle.Has(i):
+		case idle.Has(i):
+			idled |= changelog.Of(i)
+		default:
 			o.ok |= changelog.Of(i)
 		}
+	}
+	if r.quorum.Met(idled&good) && !r.quorum.Met(o.ok&good) {
+		o.ok = idled // there was nothing to do, and who did something, or nobody knows what, is wrong
 	}
 	o.failed = o.targets &^ o.ok
 	stand := o.ok
