@@ -2,6 +2,7 @@ package heal
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/gofs/gofs/afr/changelog"
@@ -10,6 +11,9 @@ import (
 
 // maxDepth is how far up a tree is looked whether it is to stay.
 const maxDepth = 128
+
+// maxMoves is how often an inode is looked for under new names, if clients rename it meanwhile.
+const maxMoves = 8
 
 // alive reports whether an inode is to stay: whether some child, those in except aside,
 // has it under a name that its directory's sources confirm, or nobody can tell. What only
@@ -58,10 +62,21 @@ func (n *nameHeal) named(ctx context.Context, i int, g fop.GFID, depth int, unkn
 		return false // somebody has it open
 	}
 	ls := n.linksOn(ctx, i, g)
-	for _, l := range ls {
-		if n.believed(ctx, l, g, depth, unknown) {
-			return true
+	for again := 0; ; again++ {
+		for _, l := range ls {
+			if n.believed(ctx, l, g, depth, unknown) {
+				return true
+			}
 		}
+		// A client may have renamed it before its name was asked about: then it has another one.
+		now := n.linksOn(ctx, i, g)
+		if slices.Equal(now, ls) {
+			break
+		}
+		if again == maxMoves {
+			return unknown
+		}
+		ls = now
 	}
 	if !unknown || len(ls) > 0 {
 		return false
