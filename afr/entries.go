@@ -344,13 +344,20 @@ func (r *replicate) Rmdir(ctx context.Context, q *fop.RmdirReq) (*fop.RemoveRepl
 		return nil, err
 	}
 	c := entryChange(es[0])
-	c.moves = true
+	c.moves, c.spare = true, r.missedIn(es[1])
 	reply, _, err := transactOn(ctx, r, &q.Req, c, xlator.Xlator.Rmdir, func(_ int, req fop.Req) *fop.RmdirReq {
 		qq := *q
 		qq.Req, qq.GFID = req, victim
 		return &qq
 	})
 	return reply, err
+}
+
+// missedIn returns the children whose copy of a directory that is about to go is bad. They take
+// no part: such a copy may not be empty, so that the fop is done on a few good ones only and
+// fails, and what these knew of the names in it, and against others, would be lost with them.
+func (r *replicate) missedIn(e entered) set {
+	return r.all() &^ (e.lease.good[changelog.Entry] & e.lease.taking(r.state.Load()))
 }
 
 // checkEmpty looks into a directory that is about to go, if a copy of it is bad: that
@@ -542,6 +549,9 @@ func (r *replicate) renameOver(ctx context.Context, q *fop.RenameReq, victim fop
 	}
 	if q.Flags == 0 {
 		c.spare, _ = r.lastName(ctx, es[dirs-1].lease, q.NewParent, q.NewName)
+	}
+	if len(es) > dirs {
+		c.spare |= r.missedIn(es[dirs])
 	}
 	reply, _, err = transactOn(ctx, r, &q.Req, c, xlator.Xlator.Rename, func(_ int, req fop.Req) *fop.RenameReq {
 		qq := *q

@@ -95,6 +95,47 @@ func TestRmdirAsksAGoodCopy(t *testing.T) {
 	})
 }
 
+// TestKnowledgeStaysWithADirectory: brick 0 missed that the directory became empty, and brick 1 is
+// away. Brick 0 would not let it go, and brick 2, which alone knows of that, must not either.
+func TestKnowledgeStaysWithADirectory(t *testing.T) {
+	for _, how := range []string{"rmdir", "rename over it"} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				bs := newBricks(t, 3)
+				c := bs.client(t, 1, nil)
+				d := mkdir(t, c, "d")
+				mkdir(t, c, "other")
+				createIn(t, c, d, "f")
+				time.Sleep(3 * time.Second)
+				c.links[0].SetDown(true)
+				if _, err := c.Unlink(ctx, &fop.UnlinkReq{Req: req(), Parent: d, Name: "f"}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(3 * time.Second)
+				c.links[0].SetDown(false)
+				c.links[1].SetDown(true)
+				var err error
+				if how == "rmdir" {
+					_, err = c.Rmdir(ctx, &fop.RmdirReq{Req: req(), Parent: fop.RootGFID, Name: "d"})
+				} else {
+					_, err = c.Rename(ctx, &fop.RenameReq{Req: req(), OldParent: fop.RootGFID, OldName: "other", NewParent: fop.RootGFID, NewName: "d"})
+				}
+				if fop.Errno(err) != syscall.ENOTCONN {
+					t.Errorf("%v, want ENOTCONN", err)
+				}
+				if m := bs.marks(t, 2, d); !strings.Contains(m, "client-0") {
+					t.Errorf("marks on brick 2 = %q, want blame of brick 0", m)
+				}
+				c.links[1].SetDown(false)
+				if _, err := c.Rmdir(ctx, &fop.RmdirReq{Req: req(), Parent: fop.RootGFID, Name: "d"}); err != nil {
+					t.Errorf("Rmdir with two good copies: %v", err)
+				}
+				c.Close()
+			})
+		})
+	}
+}
+
 // TestUnclearFailureStaysDirty: all bricks say EIO, one after it wrote.
 func TestUnclearFailureStaysDirty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
