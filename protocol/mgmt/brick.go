@@ -41,8 +41,8 @@ type BrickAnswer struct {
 	Brick
 	Online bool            `json:"online"`
 	Silent bool            `json:"silent,omitempty"` // not online: its process runs, and did not answer in time
-	Code   int             `json:"code,omitempty"`  // of Error, as Error.Code
-	Error  string          `json:"error,omitempty"` // why there is no Body
+	Code   int             `json:"code,omitempty"`   // of Error, as Error.Code
+	Error  string          `json:"error,omitempty"`  // why there is no Body
 	Body   json.RawMessage `json:"body,omitempty"`
 }
 
