@@ -299,19 +299,28 @@ func TestResetBrick(t *testing.T) {
 	n.want(t, "a v-client-0, b v-client-1, c v-client-2", "a b c")
 }
 
-// A new brick runs when no client is left that would not blame it.
-func TestAddedBrickWaitsForClients(t *testing.T) {
-	n, a := changing(t, 24, 2, 0)
-	a.set(func() { a.older = []string{"host-1-v-client-0"} })
+// withNew is the layout with a third brick.
+const withNew = "a v-client-0, b v-client-1, new v-client-2"
+
+// adding adds that brick, and returns when the volume has it. What came of it is sent when it runs.
+func (n *testNode) adding(t *testing.T) <-chan error {
+	t.Helper()
 	added := make(chan error, 1)
 	go func() { added <- n.add(3, "new") }()
-	const three = "a v-client-0, b v-client-1, new v-client-2"
 	eventually(t, func() string {
-		if n.layout(t) != three {
+		if n.layout(t) != withNew {
 			return "the brick is not added"
 		}
 		return ""
 	})
+	return added
+}
+
+// A new brick runs when no client is left that would not blame it.
+func TestAddedBrickWaitsForClients(t *testing.T) {
+	n, a := changing(t, 24, 2, 0)
+	a.set(func() { a.older = []string{"host-1-v-client-0"} })
+	added := n.adding(t)
 	a.set(func() { a.graph = 1 })
 	if got := n.running(); got != "a b" {
 		t.Errorf("running are %s", got)
@@ -323,22 +332,14 @@ func TestAddedBrickWaitsForClients(t *testing.T) {
 	if err := <-added; err != nil {
 		t.Error(err)
 	}
-	n.want(t, three, "a b new")
+	n.want(t, withNew, "a b new")
 }
 
 // A brick whose process runs and does not answer may have such clients.
 func TestAddedBrickWaitsForSilentBrick(t *testing.T) {
 	n, a := changing(t, 28, 2, 0)
 	a.set(func() { a.silent, a.graph = true, 1 })
-	added := make(chan error, 1)
-	go func() { added <- n.add(3, "new") }()
-	const three = "a v-client-0, b v-client-1, new v-client-2"
-	eventually(t, func() string {
-		if n.layout(t) != three {
-			return "the brick is not added"
-		}
-		return ""
-	})
+	added := n.adding(t)
 	if got := n.running(); got != "a b" {
 		t.Errorf("running are %s", got)
 	}
@@ -346,7 +347,7 @@ func TestAddedBrickWaitsForSilentBrick(t *testing.T) {
 	if err := <-added; err != nil {
 		t.Error(err)
 	}
-	n.want(t, three, "a b new")
+	n.want(t, withNew, "a b new")
 }
 
 func TestReplicaCounts(t *testing.T) {
